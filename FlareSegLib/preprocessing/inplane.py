@@ -1,0 +1,87 @@
+"""In-plane resampling of axial slices to the model's spacing and grid, and of logits back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+AIR_HU = -1024.0
+
+
+@dataclass(frozen=True)
+class InPlanePlan:
+    """How a slice's (rows, columns) become the network's grid and come back.
+
+    Attributes
+    ----------
+    slice_shape : tuple of int
+        Rows and columns of the stored axial slice.
+    resampled_shape : tuple of int
+        Rows and columns at the working spacing; the whole slice, nothing is cropped.
+    grid : tuple of int
+        Rows and columns that the network sees: the resampled slice centred in air.
+    """
+
+    slice_shape: tuple[int, int]
+    resampled_shape: tuple[int, int]
+    grid: tuple[int, int]
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the grid where the resampled slice begins."""
+        return tuple((whole - part) // 2 for whole, part in zip(self.grid, self.resampled_shape))
+
+    @property
+    def is_identity(self) -> bool:
+        """True where the slice itself is the network's input."""
+        return self.slice_shape == self.resampled_shape == self.grid
+
+
+def plan_inplane(slice_shape, slice_spacing, working_spacing, model_grid, divisor) -> InPlanePlan:
+    """Plan the way from a slice to the network's grid.
+
+    Parameters
+    ----------
+    slice_shape : tuple of int
+        Rows and columns of the axial slice.
+    slice_spacing : tuple of float
+        Row and column spacing, mm.
+    working_spacing : tuple of float
+        Row and column spacing the model works at, mm.
+    model_grid : tuple of int
+        The grid the model was trained on; a slice that does not fit gets a larger one, so that nothing of
+        the body is cut off.
+    divisor : int
+        The network's input sides must be multiples of this.
+    """
+    resampled = tuple(max(1, round(n * have / want))
+                      for n, have, want in zip(slice_shape, slice_spacing, working_spacing))
+    grid = tuple(max(side, -(-n // divisor) * divisor) for side, n in zip(model_grid, resampled))
+    return InPlanePlan(tuple(slice_shape), resampled, grid)
+
+
+def to_grid(slices: torch.Tensor, plan: InPlanePlan, fill: float = AIR_HU) -> torch.Tensor:
+    """Resample slices (n, 1, rows, columns) linearly to the working spacing and centre them on the grid.
+
+    Shrinking averages over the pixels it merges (a wider triangle filter), so that noise does not alias.
+    """
+    if plan.resampled_shape != plan.slice_shape:
+        slices = F.interpolate(slices, plan.resampled_shape, mode="bilinear", antialias=True)
+    if plan.resampled_shape == plan.grid:
+        return slices
+    top, left = plan.corner
+    bottom = plan.grid[0] - plan.resampled_shape[0] - top
+    right = plan.grid[1] - plan.resampled_shape[1] - left
+    return F.pad(slices, (left, right, top, bottom), value=fill)
+
+
+def from_grid(logits: torch.Tensor, plan: InPlanePlan) -> torch.Tensor:
+    """Take logits (n, classes, rows, columns) on the grid back to the slice's own pixels, linearly."""
+    top, left = plan.corner
+    rows, columns = plan.resampled_shape
+    logits = logits[..., top:top + rows, left:left + columns]
+    if plan.resampled_shape == plan.slice_shape:
+        return logits
+    return F.interpolate(logits, plan.slice_shape, mode="bilinear", align_corners=False)

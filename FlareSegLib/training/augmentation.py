@@ -1,0 +1,141 @@
+"""Augmentation of training slices: shape, contrast between organs, contrast phase, acquisition.
+
+Left and right are never mirrored: the network has to learn on which side the liver lies. HU shifts an organ
+at a time follow the FLARE21 winner's recipe; damping everything brighter than muscle imitates a scan without
+contrast medium, which the data have little of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..preprocessing.inplane import AIR_HU
+
+MUSCLE_HU = 45.0
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Ranges and probabilities; HU, pixels, degrees."""
+
+    rotation_degrees: float = 20.0
+    scale: tuple[float, float] = (0.78, 1.28)
+    stretch: float = 0.08
+    shift_pixels: float = 20.0
+    elastic_pixels: float = 5.0
+    spatial_probability: float = 0.8
+    organ_shift_hu: float = 18.0
+    organ_shift_probability: float = 0.5
+    damping_probability: float = 0.3
+    damping: tuple[float, float] = (0.1, 1.0)
+    boost_probability: float = 0.15
+    boost: tuple[float, float] = (1.0, 1.4)
+    global_shift_hu: float = 8.0
+    global_scale: float = 0.08
+    noise_hu: float = 30.0
+    noise_probability: float = 0.4
+    blur_probability: float = 0.2
+    field_of_view_probability: float = 0.1
+
+
+def augment(image: np.ndarray, labels: np.ndarray, grid: tuple[int, int], rng: np.random.Generator,
+            settings: AugmentationSettings = AugmentationSettings()):
+    """Return one augmented slice on the network's grid.
+
+    Parameters
+    ----------
+    image, labels : numpy.ndarray
+        HU (float32) and label values (uint8), (rows, columns), at the working spacing.
+    grid : tuple of int
+        Rows and columns of the network's input; the slice is centred on it.
+
+    Returns
+    -------
+    image, labels : torch.Tensor
+        float32 HU and int64 labels of shape `grid`.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    values = torch.from_numpy(np.ascontiguousarray(labels))
+    pixels = shift_organs(pixels, values, rng, settings)
+    points = sampling_points(pixels.shape, grid, rng, settings)
+    warped = F.grid_sample(pixels[None, None] - AIR_HU, points, mode="bicubic", align_corners=False)[0, 0] + AIR_HU
+    moved = F.grid_sample(values[None, None].float(), points, mode="nearest", align_corners=False)[0, 0].long()
+    warped = change_contrast(warped.clamp(AIR_HU, 3071.0), rng, settings)
+    return change_acquisition(warped, rng, settings), moved
+
+
+def sampling_points(shape, grid, rng, settings) -> torch.Tensor:
+    """Affine and elastic sampling positions (1, rows, columns, 2) in grid_sample's convention."""
+    rows = torch.arange(grid[0], dtype=torch.float32) - (grid[0] - 1) / 2
+    columns = torch.arange(grid[1], dtype=torch.float32) - (grid[1] - 1) / 2
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    if rng.random() < settings.spatial_probability:
+        angle = np.radians(rng.uniform(-1, 1) * settings.rotation_degrees)
+        scale = np.exp(rng.uniform(*np.log(settings.scale)))
+        stretch = 1 + rng.uniform(-1, 1) * settings.stretch
+        cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
+        y, x = (cosine * y - sine * x) * stretch, (sine * y + cosine * x) / stretch
+        coarse = torch.from_numpy(rng.normal(size=(1, 2, 7, 7)).astype(np.float32))
+        bend = F.interpolate(coarse, grid, mode="bicubic", align_corners=False)[0]
+        bend = bend * float(rng.uniform(0, settings.elastic_pixels))
+        y, x = y + bend[0], x + bend[1]
+    y = y + float(rng.uniform(-1, 1) * settings.shift_pixels)
+    x = x + float(rng.uniform(-1, 1) * settings.shift_pixels)
+    return torch.stack((x * 2 / shape[1], y * 2 / shape[0]), dim=-1)[None]
+
+
+def shift_organs(pixels, values, rng, settings) -> torch.Tensor:
+    """Brighten or darken each organ by its own amount, with a soft edge."""
+    for label in torch.unique(values).tolist():
+        if label in (0, 255) or rng.random() > settings.organ_shift_probability:
+            continue
+        mask = F.avg_pool2d((values == label).float()[None, None], 3, 1, 1)[0, 0]
+        pixels = pixels + mask * float(rng.normal(0, settings.organ_shift_hu))
+    return pixels
+
+
+def change_contrast(pixels, rng, settings) -> torch.Tensor:
+    """Damp or boost what is brighter than muscle (contrast medium), then scale and shift all HU a little."""
+    excess = (pixels - MUSCLE_HU).clamp(min=0)
+    draw = rng.random()
+    if draw < settings.damping_probability:
+        medium = excess.clamp(max=220.0)
+        pixels = pixels - medium * (1 - float(rng.uniform(*settings.damping)))
+    elif draw < settings.damping_probability + settings.boost_probability:
+        pixels = pixels + excess * (float(rng.uniform(*settings.boost)) - 1)
+    scale = 1 + float(rng.uniform(-1, 1)) * settings.global_scale
+    return pixels * scale + float(rng.normal(0, settings.global_shift_hu))
+
+
+def change_acquisition(pixels, rng, settings) -> torch.Tensor:
+    """Blur, correlated noise, and now and then a smaller circular field of view."""
+    if rng.random() < settings.blur_probability:
+        pixels = _blur(pixels, float(rng.uniform(0.4, 1.1)))
+    if rng.random() < settings.noise_probability:
+        noise = torch.from_numpy(rng.normal(size=tuple(pixels.shape)).astype(np.float32))
+        if rng.random() < 0.6:
+            noise = _blur(noise, 0.6) * 1.9  # keeps the standard deviation near 1
+        pixels = pixels + noise * float(rng.uniform(0, settings.noise_hu))
+    if rng.random() < settings.field_of_view_probability:
+        pixels = _cut_field_of_view(pixels, rng)
+    return pixels
+
+
+def _blur(pixels, sigma) -> torch.Tensor:
+    offsets = torch.arange(-3, 4, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(pixels[None, None], (3, 3, 3, 3), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 7)), kernel.view(1, 1, 7, 1))[0, 0]
+
+
+def _cut_field_of_view(pixels, rng) -> torch.Tensor:
+    rows, columns = pixels.shape
+    y = torch.arange(rows)[:, None] - rows / 2
+    x = torch.arange(columns)[None, :] - columns / 2
+    radius = float(rng.uniform(0.38, 0.5)) * columns
+    return torch.where(y**2 + x**2 < radius**2, pixels, torch.tensor(AIR_HU))

@@ -1,0 +1,93 @@
+"""Training cases in memory: axial slices and labels at the model's in-plane spacing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from ..preprocessing.inplane import plan_inplane, to_grid
+from ..volumes.orientation import to_axial
+from ..volumes.volume import Volume
+
+IGNORE = 255
+STARTER_CASES = Path(__file__).with_name("starter_cases.json")
+
+
+@dataclass(frozen=True)
+class TrainingCase:
+    """One CT with labels, resampled in plane, its own slices along z.
+
+    Attributes
+    ----------
+    name, patient : str
+        Cases of one patient stay on one side of any split.
+    image : numpy.ndarray
+        HU, int16, (slices, rows, columns), inferior to superior.
+    labels : numpy.ndarray
+        uint8, same shape; 255 is ignored by the loss.
+    unlabelled : tuple of int
+        Label values that were not drawn: their voxels may be background.
+    weight : float
+        How often the case is drawn, relative to the others.
+    """
+
+    name: str
+    patient: str
+    image: np.ndarray
+    labels: np.ndarray
+    unlabelled: tuple[int, ...] = ()
+    weight: float = 1.0
+
+    def slices_with(self, label: int) -> np.ndarray:
+        """Indices of the slices that hold a label."""
+        return np.flatnonzero((self.labels == label).any(axis=(1, 2)))
+
+
+def read_case_list(path: Path = STARTER_CASES) -> list[dict]:
+    """Return the entries of a case list (see starter_cases.json)."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))["cases"]
+
+
+def read_case_labels(entry: dict, root: Path) -> Volume:
+    """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
+    labels = _read(root / entry["name"] / entry["labels"])
+    if "manual_liver" not in entry:
+        return labels
+    manual = _read(root / entry["name"] / entry["manual_liver"]).array > 0
+    array = np.where(labels.array == 1, 0, labels.array)
+    return labels.with_array(np.where(manual, 1, array).astype(np.uint8))
+
+
+def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
+    """Read a CT and its labels and resample both in plane to `spacing` (mm)."""
+    image, _ = to_axial(_read(root / entry["name"] / "ct.nii.gz"))
+    labels, _ = to_axial(read_case_labels(entry, root))
+    plan = plan_inplane(image.array.shape[1:], image.spacing[1::-1], (spacing, spacing), (1, 1), 1)
+    return TrainingCase(
+        entry["name"], entry["patient"],
+        np.stack([_resample_image(s, plan) for s in image.array]),
+        np.stack([_resample_labels(s, plan) for s in labels.array]),
+        tuple(entry.get("unlabelled", ())), entry.get("weight", 1.0),
+    )
+
+
+def _read(path: Path) -> Volume:
+    image = sitk.ReadImage(str(path))
+    return Volume(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+
+def _resample_image(pixels: np.ndarray, plan) -> np.ndarray:
+    slices = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None, None]
+    return to_grid(slices, plan)[0, 0].round().clamp(-1024, 3071).to(torch.int16).numpy()
+
+
+def _resample_labels(pixels: np.ndarray, plan) -> np.ndarray:
+    """Each pixel takes the label that covers most of it."""
+    values = np.unique(pixels)
+    cover = [to_grid(torch.from_numpy((pixels == v).astype(np.float32))[None, None], plan, 0.0)[0, 0] for v in values]
+    return values[torch.stack(cover).max(dim=0).indices.numpy()].astype(np.uint8)

@@ -1,0 +1,67 @@
+"""Dice + cross-entropy with deep supervision, for labels that may lack an organ.
+
+nnU-Net's loss (Isensee et al. 2021): batch Dice without background plus mean cross-entropy, summed over
+decoder levels with halving weights. Where a case's labels leave an organ out, its background means
+"background or that organ": both probabilities are merged there and the organ's Dice skips the case.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+IGNORE = 255
+DICE_SMOOTH = 1e-5
+
+
+def level_weights(levels: int) -> list[float]:
+    """Deep-supervision weights, finest first: halving, the coarsest level zero, sum one.
+
+    For the paper's seven levels: 0.5079, 0.2540, 0.1270, 0.0635, 0.0317, 0.0159, 0.
+    """
+    raw = [0.5**level for level in range(levels - 1)] + [0.0]
+    return [weight / sum(raw) for weight in raw]
+
+
+def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabelled: torch.Tensor) -> torch.Tensor:
+    """Return the loss of one batch.
+
+    Parameters
+    ----------
+    levels : list of torch.Tensor
+        Logits (slices, classes, rows, columns) of each decoder level, finest first.
+    labels : torch.Tensor
+        int64 (slices, rows, columns) on the finest grid; 255 is ignored.
+    unlabelled : torch.Tensor
+        bool (slices, classes): classes that the slice's labels leave out.
+    """
+    total = levels[0].new_zeros(())
+    for level, weight in enumerate(level_weights(len(levels))):
+        if weight:
+            step = 2**level
+            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step], unlabelled)
+    return total
+
+
+def _dice_and_cross_entropy(logits, labels, unlabelled):
+    log_p = F.log_softmax(logits, dim=1)
+    known = labels != IGNORE
+    background = torch.logsumexp(torch.cat((log_p[:, :1], _masked(log_p[:, 1:], unlabelled[:, 1:])), dim=1), dim=1)
+    target = torch.where(known, labels, 0)
+    picked = log_p.gather(1, target[:, None])[:, 0]
+    picked = torch.where(target == 0, background, picked)
+    cross_entropy = -(picked * known).sum() / known.sum().clamp(min=1)
+
+    p = log_p[:, 1:].exp() * known[:, None]
+    truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:] * known[:, None]
+    counted = (~unlabelled[:, 1:]).float()[:, :, None, None]
+    axes = (0, 2, 3)
+    overlap = (p * truth * counted).sum(axes)
+    size = ((p + truth) * counted).sum(axes)
+    dice = (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
+    return cross_entropy + 1 - dice.mean()
+
+
+def _masked(log_p, unlabelled):
+    """Log-probabilities of the unlabelled classes; minus infinity (a finite stand-in) for the others."""
+    return torch.where(unlabelled[:, :, None, None], log_p, log_p.new_tensor(-1e4))
