@@ -1,0 +1,107 @@
+"""Choosing where and how the network runs, with the reason in words."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import FlareSegError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+GPU_BATCH = 8
+#: Each stream holds one slice's activations (about 300 MB in float32 for the paper's network).
+MOST_STREAMS = 8
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the network runs.
+
+    Attributes
+    ----------
+    name : str
+        torch's device name: "cpu", "cuda:0" or "mps".
+    precision : str
+        "float32" or "bfloat16".
+    exact : bool
+        Reference path: the network as it was trained, no faster kernels that round differently.
+    batch : int
+        Slices in one forward pass (1 on the CPU, where more only fall out of the cache).
+    streams : int
+        Forward passes at the same time; on the CPU one a core, each on one thread.
+    reason : str
+        One sentence for the user.
+    """
+
+    name: str
+    precision: str
+    exact: bool
+    batch: int
+    streams: int
+    reason: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The network's number format."""
+        return getattr(torch, self.precision)
+
+
+def choose_device(requested: str = "auto", exact: bool = False) -> Device:
+    """Return the device to use.
+
+    Parameters
+    ----------
+    requested : str
+        "auto" takes CUDA, then MPS, then the CPU; a name insists.
+    exact : bool
+        float32 throughout, the reference path.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_option" for an unknown name, "device_unavailable" where the machine lacks the device.
+    """
+    if requested not in DEVICES:
+        raise FlareSegError("bad_option", f"Unknown device {requested}; choose from {', '.join(DEVICES)}.")
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if requested == "auto":
+        requested = next(name for name in ("cuda", "mps", "cpu") if available[name])
+    if not available[requested]:
+        raise FlareSegError("device_unavailable", f"This machine offers no {requested} device to PyTorch; "
+                                                  f"use --device auto, or install a PyTorch build that supports it.")
+    return {"cuda": _cuda, "mps": _mps, "cpu": cpu_device}[requested](exact)
+
+
+def cpu_device(exact: bool = False) -> Device:
+    """Return the CPU: one slice a core, bfloat16 where the processor multiplies it natively."""
+    cores = torch.get_num_threads()
+    streams = max(1, min(cores, MOST_STREAMS))
+    if exact:
+        return Device("cpu", "float32", True, 1, streams, f"CPU, {streams} slices at a time, float32 (exact).")
+    if _cpu_multiplies_bfloat16():
+        return Device("cpu", "bfloat16", False, 1, streams,
+                      f"CPU, {streams} slices at a time, bfloat16, which this processor supports natively.")
+    return Device("cpu", "float32", False, 1, streams,
+                  f"CPU, {streams} slices at a time, float32: this processor has no native bfloat16.")
+
+
+def _cuda(exact: bool) -> Device:
+    name = torch.cuda.get_device_name(0)
+    if exact or not torch.cuda.is_bf16_supported():
+        return Device("cuda:0", "float32", exact, GPU_BATCH, 1, f"GPU {name}, float32.")
+    return Device("cuda:0", "bfloat16", False, GPU_BATCH, 1, f"GPU {name}, bfloat16.")
+
+
+def _mps(exact: bool) -> Device:
+    return Device("mps", "float32", exact, GPU_BATCH // 2, 1, "Apple GPU, float32.")
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """True with AVX-512 BF16 or AMX; FLARESEG_BFLOAT16=0 or 1 overrides."""
+    override = os.environ.get("FLARESEG_BFLOAT16")
+    if override in ("0", "1"):
+        return override == "1"
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

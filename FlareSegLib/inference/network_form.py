@@ -1,0 +1,49 @@
+"""The form of a network that a device runs fastest."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..networks.unet2d import UNet2D
+from .device import Device
+
+
+class OneSliceNorm(nn.Module):
+    """Instance normalisation of a single slice as batch normalisation, which runs channels-last without copies.
+
+    For a batch of one both are the same formula; the CPU kernels differ by rounding only.
+    """
+
+    def __init__(self, norm: nn.InstanceNorm2d):
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return F.batch_norm(features, None, None, self.weight, self.bias, training=True, momentum=0.0, eps=self.eps)
+
+
+def shape_for_device(network: UNet2D, device: Device) -> UNet2D:
+    """Return a copy of the network on `device`, in the device's precision.
+
+    The exact path keeps the plain network. Otherwise weights are channels-last, and on the CPU (one slice a
+    forward pass) instance normalisation runs as batch normalisation.
+    """
+    network = copy.deepcopy(network).eval().requires_grad_(False)
+    if device.exact:
+        return network.to(device.name)
+    if device.name == "cpu":
+        replace_norms(network)
+    return network.to(device.name, device.dtype, memory_format=torch.channels_last)
+
+
+def replace_norms(module: nn.Module) -> None:
+    """Put `OneSliceNorm` in the place of every instance normalisation."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.InstanceNorm2d):
+            setattr(module, name, OneSliceNorm(child))
+        else:
+            replace_norms(child)

@@ -1,0 +1,116 @@
+"""Running slices through the network: bounded batches, smaller ones when memory runs out, then the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..errors import FlareSegError
+from ..networks.unet2d import UNet2D
+from ..preprocessing.inplane import InPlanePlan, from_grid, to_grid
+from ..preprocessing.normalisation import Normalisation
+from .device import Device, cpu_device
+from .network_form import shape_for_device
+
+
+@dataclass(frozen=True)
+class SliceTask:
+    """What is done to each slice.
+
+    Attributes
+    ----------
+    read : callable
+        ``read(index)`` returns one slice (rows, columns), float32 HU.
+    plan : InPlanePlan
+        In-plane grid.
+    normalisation : Normalisation
+        Applied after resampling.
+    """
+
+    read: Callable[[int], np.ndarray]
+    plan: InPlanePlan
+    normalisation: Normalisation
+
+
+def predict_slices(network: UNet2D, device: Device, task: SliceTask, indices: tuple[int, ...],
+                   note: Callable[[str], None] = lambda sentence: None) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (index, labels) for every slice asked for, in any order; labels are uint8 (rows, columns).
+
+    When memory runs out the batch is halved, then the number of simultaneous slices, then the CPU takes over;
+    `note` hears of it in one sentence.
+
+    Raises
+    ------
+    FlareSegError
+        "out_of_memory" when not even one slice fits on the CPU.
+    """
+    waiting = list(indices)
+    while waiting:
+        try:
+            shaped = shape_for_device(network, device)
+            for index, labels in _run(shaped, device, task, tuple(waiting)):
+                waiting.remove(index)
+                yield index, labels
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if device.name.startswith("cuda"):
+                torch.cuda.empty_cache()
+            device, sentence = _with_less_memory(device)
+            note(sentence)
+
+
+def label_batch(network: UNet2D, device: Device, task: SliceTask, indices: tuple[int, ...]) -> np.ndarray:
+    """Return the labels of a few slices in one forward pass, uint8 (slices, rows, columns)."""
+    slices = torch.from_numpy(np.stack([task.read(index) for index in indices])[:, None])
+    grid = to_grid(slices, task.plan)
+    inputs = torch.from_numpy(task.normalisation.apply(grid.numpy())).to(device.name, device.dtype)
+    # TF32 convolutions round float32 to 10 bits of mantissa: not in the reference path
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=not device.exact):
+        logits = network(inputs).float()
+        # max, not argmax: over the class axis torch's argmax is thirty times slower on the CPU
+        return from_grid(logits, task.plan).max(dim=1).indices.to(torch.uint8).cpu().numpy()
+
+
+def _run(network, device: Device, task: SliceTask, indices) -> Iterator[tuple[int, np.ndarray]]:
+    batches = [indices[start:start + device.batch] for start in range(0, len(indices), device.batch)]
+    # One intra-op thread a stream: a slice's activations stay in its core's cache, and the result does not
+    # depend on the number of cores.
+    threads = max(1, torch.get_num_threads() // device.streams)
+    pool = ThreadPoolExecutor(device.streams, "slice", torch.set_num_threads, (threads,))
+    try:
+        running = {}
+        while batches or running:
+            while batches and len(running) < 2 * device.streams:
+                batch = batches.pop(0)
+                running[pool.submit(label_batch, network, device, task, batch)] = batch
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from zip(running.pop(future), future.result())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _with_less_memory(device: Device) -> tuple[Device, str]:
+    """Return the next smaller way to run, and the sentence that tells the user."""
+    where = "GPU" if device.name != "cpu" else "main"
+    if device.batch > 1:
+        batch = device.batch // 2
+        return replace(device, batch=batch), f"The {where} memory was too small; continuing with {batch} slices at a time."
+    if device.name != "cpu":
+        return cpu_device(device.exact), "One slice does not fit into the GPU memory; continuing on the CPU."
+    if device.streams > 1:
+        return replace(device, streams=1), "The main memory was too small; continuing with one slice at a time."
+    raise FlareSegError("out_of_memory", "There is not enough memory for a single slice; close other programs "
+                                         "or choose a lighter model.")
