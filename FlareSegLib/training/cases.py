@@ -55,17 +55,17 @@ def read_case_list(path: Path = STARTER_CASES) -> list[dict]:
 
 def read_case_labels(entry: dict, root: Path) -> Volume:
     """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
-    labels = _read(root / entry["name"] / entry["labels"])
+    labels = read_volume_quietly(root / entry["name"] / entry["labels"])
     if "manual_liver" not in entry:
         return labels
-    manual = _read(root / entry["name"] / entry["manual_liver"]).array > 0
+    manual = read_volume_quietly(root / entry["name"] / entry["manual_liver"]).array > 0
     array = np.where(labels.array == 1, 0, labels.array)
     return labels.with_array(np.where(manual, 1, array).astype(np.uint8))
 
 
 def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
     """Read a CT and its labels and resample both in plane to `spacing` (mm)."""
-    image, _ = to_axial(_read(root / entry["name"] / "ct.nii.gz"))
+    image, _ = to_axial(read_volume_quietly(root / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, root))
     plan = plan_inplane(image.array.shape[1:], image.spacing[1::-1], (spacing, spacing), (1, 1), 1)
     return TrainingCase(
@@ -76,7 +76,8 @@ def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
     )
 
 
-def _read(path: Path) -> Volume:
+def read_volume_quietly(path: Path) -> Volume:
+    """Read a file of a training set as it is: no input check, any integer labels."""
     image = sitk.ReadImage(str(path))
     return Volume(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 

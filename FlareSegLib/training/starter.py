@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from ..models.bundle import ModelBundle
 from ..networks.unet2d import UNet2DSpec
+from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
 from .cases import load_case, read_case_list
 from .loop import TrainingSettings, train
@@ -15,6 +17,19 @@ from .loop import TrainingSettings, train
 STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160))
 STARTER_SPACING = 1.6
 STARTER_GRID = (256, 256)
+
+
+def starter_bundle(folder: Path = Path(), training: dict | None = None) -> ModelBundle:
+    """Return what the starter model is, but for its weights."""
+    return ModelBundle(
+        folder=folder, name="flareseg-starter", version="0.1.0",
+        title="FlareSeg starter model (light: 2.7 million parameters at 1.6 mm)",
+        network=STARTER_NETWORK, organs=FLARE_ORGANS, working_spacing=(STARTER_SPACING, STARTER_SPACING),
+        grid=STARTER_GRID, normalisation=FLARE21_NORMALISATION, training=training or {},
+        licence="For research use only. Trained in part on CTs under CC BY-NC-ND 3.0 (3D-IRCADb-01).",
+        intended_use="Research on abdominal CT of adults. Not a medical device; not for diagnosis or treatment.",
+        weights_sha256="",
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,71 @@
+"""The loop learns, and a run that was stopped goes on as if it had not been."""
+
+import numpy as np
+import pytest
+import torch
+
+from FlareSegLib.networks.unet2d import UNet2DSpec
+from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
+from FlareSegLib.training.cases import TrainingCase
+from FlareSegLib.training.loop import TrainingSettings, train
+
+SPEC = UNet2DSpec(features=(6, 8, 10), classes=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the training command runs: on tiny slices more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """Two kinds of discs, told apart by HU."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:48, :48]
+    images, labels = [], []
+    for _ in range(12):
+        label = np.zeros((48, 48), np.uint8)
+        for value in (1, 2):
+            cy, cx = rng.uniform(14, 34, 2)
+            label[(y - cy) ** 2 + (x - cx) ** 2 < 60] = value
+        images.append(np.choose(label, [-50, 150, 60]) + rng.normal(0, 10, label.shape))
+        labels.append(label)
+    return [TrainingCase("discs", "discs", np.stack(images).astype(np.int16), np.stack(labels))]
+
+
+def run(cases, path, steps, lines=None):
+    settings = TrainingSettings(steps=steps, batch=2, batches_per_step=2, learning_rate=1e-2, save_every=10)
+    log = (lambda *_, **__: None) if lines is None else (lambda line, **_: lines.append(line))
+    return train(cases, SPEC, (48, 48), FLARE21_NORMALISATION, settings, path, log)
+
+
+def test_it_learns(cases, tmp_path):
+    lines = []
+    run(cases, tmp_path / "a.pt", 80, lines)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in lines]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_a_stopped_run_goes_on_exactly(cases, tmp_path, monkeypatch):
+    whole = run(cases, tmp_path / "whole.pt", 20)
+
+    from FlareSegLib.training import loop
+    real_step = loop._train_step
+
+    def killed(*arguments):
+        if arguments[-1] == 13:
+            raise KeyboardInterrupt
+        return real_step(*arguments)
+
+    monkeypatch.setattr(loop, "_train_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(cases, tmp_path / "stopped.pt", 20)
+    monkeypatch.setattr(loop, "_train_step", real_step)
+    assert torch.load(tmp_path / "stopped.pt", weights_only=True)["step"] == 10
+    resumed = run(cases, tmp_path / "stopped.pt", 20)
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(value, resumed.state_dict()[name], atol=1e-5), name
