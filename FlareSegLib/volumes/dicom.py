@@ -1,0 +1,293 @@
+"""DICOM series: which ones a folder holds, which one is the CT, and its slices as one volume.
+
+Header values are read through SimpleITK (GDCM). Only the tags of geometry, identity of the series, modality and
+image type are looked at; nothing about the patient is read or passed on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FlareSegError
+from .sitk_bridge import quiet_itk, refuse_unusable_image
+from .slice_geometry import stack_slices
+from .volume import Volume
+from .voxel_types import hu_array
+
+#: A CT series of fewer images is taken for a localizer or a report where there is a longer one.
+FEW_IMAGES = 10
+DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+_CT_STORAGE = b"1.2.840.10008.5.1.4.1.1.2\0"  # SOP class UID of a CT image (DICOM PS3.6), padded to even length
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One DICOM image file: the header values that decide where it belongs.
+
+    Attributes
+    ----------
+    position, orientation : tuple of float or None
+        Image Position (Patient), mm, and Image Orientation (Patient), LPS.
+    size : tuple of int
+        Columns, rows, frames.
+    spacing : tuple of float or None
+        Millimetres between columns, between rows.
+    """
+
+    path: Path
+    series_uid: str
+    image_uid: str
+    modality: str
+    image_type: str
+    series_number: int
+    size: tuple[int, int, int]
+    components: int
+    pixel_type: str
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None
+    thickness: float | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """One DICOM series of a folder.
+
+    Attributes
+    ----------
+    number : int
+        Place in `list_series`, from 1; what `--series` takes.
+    uid, modality : str
+        Series Instance UID; "CT", "MR", ...
+    images : int
+        Number of images.
+    size : tuple of int
+        Columns, rows of the first image.
+    slice_thickness : float or None
+        Millimetres, as the first image states it.
+    """
+
+    number: int
+    uid: str
+    modality: str
+    images: int
+    size: tuple[int, int]
+    slice_thickness: float | None
+    slices: tuple[Slice, ...] = field(repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        """One line for choosing; it holds nothing about the patient."""
+        thickness = f", {self.slice_thickness:g} mm slices" if self.slice_thickness else ""
+        return (f"{self.number}: {self.modality or 'unknown modality'}, {self.images} images of "
+                f"{self.size[0]} x {self.size[1]}{thickness}, UID {self.uid}")
+
+    @property
+    def is_ct_stack(self) -> bool:
+        """Whether it is of modality CT, placed in the patient, greyscale and no localizer."""
+        return self.modality == "CT" and all(
+            s.position and s.orientation and s.components == 1 and "LOCALIZER" not in s.image_type for s in self.slices)
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether the file starts as DICOM files do, or its name says DICOM."""
+    return path.suffix.lower() in DICOM_ENDINGS or _has_dicom_mark(path)
+
+
+def list_series(folder: str | Path, recursive: bool = True) -> tuple[Series, ...]:
+    """Return the image series in a folder (and below it), by series number and UID; () where there is none.
+
+    A file that is there twice (same image UID) counts once. Files that are no DICOM images are passed over.
+
+    Raises
+    ------
+    FlareSegError
+        "unreadable" for CT images that are damaged or cut short: without them a series would look whole.
+    """
+    slices, damaged = {}, 0
+    with quiet_itk():
+        for path in _files(Path(folder), recursive):
+            if not (_has_dicom_mark(path) or path.suffix.lower() in ("", *DICOM_ENDINGS)):
+                continue
+            found = read_slice_header(path)
+            if found is not None:
+                slices.setdefault((found.series_uid, found.image_uid or str(path)), found)
+            else:
+                damaged += _is_ct_image(path)
+    if damaged:
+        raise FlareSegError("unreadable", f"{damaged} DICOM CT image(s) in {folder} are damaged or cut short; "
+                                          "copy or export the series again.")
+    groups = defaultdict(list)
+    for one in slices.values():
+        groups[one.series_uid].append(one)
+    ordered = sorted(groups.values(), key=lambda group: (group[0].series_number, group[0].series_uid))
+    return tuple(_series(number, tuple(group)) for number, group in enumerate(ordered, start=1))
+
+
+def choose_series(found: tuple[Series, ...], wanted: str | None, folder: Path) -> Series:
+    """Return the series asked for (UID or number), or the only real CT series.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found" for no series, "bad_option" for an unknown one, "several_series", "not_ct".
+    """
+    if not found:
+        raise FlareSegError("not_found", f"{folder} holds no DICOM image; give the folder of a CT series or a file.")
+    if wanted is not None:
+        chosen = next((s for s in found if str(wanted).strip() in (s.uid, str(s.number))), None)
+        if chosen is None:
+            raise FlareSegError("bad_option", f"There is no series {wanted} in {folder}; choose from:\n" + _list(found))
+        if chosen.modality != "CT":
+            raise FlareSegError("not_ct", f"The series chosen is no CT but {chosen.modality or 'of no modality'}.")
+        return chosen
+    scans = [s for s in found if s.is_ct_stack] or [s for s in found if s.modality == "CT"]
+    if not scans:
+        kinds = ", ".join(sorted({s.modality or "unknown" for s in found}))
+        raise FlareSegError("not_ct", f"{folder} holds no CT series (modality: {kinds}); give a CT.")
+    scans = [s for s in scans if s.images >= FEW_IMAGES] or scans
+    if len(scans) > 1:
+        raise FlareSegError("several_series", f"{folder} holds {len(scans)} CT series; choose one with --series and "
+                                              "its number or UID:\n" + _list(scans))
+    return scans[0]
+
+
+def read_dicom(path: str | Path, series: str | None = None) -> Volume:
+    """Read one CT series, from a folder (with all below it) or from the folder of one of its files.
+
+    Raises
+    ------
+    FlareSegError
+        See `list_series`, `choose_series`, `read_series`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_series(choose_series(list_series(path), series, path))
+    with quiet_itk():
+        own = read_slice_header(path)
+    if own is None:
+        raise FlareSegError("unreadable", f"{path} is no DICOM image, or it is damaged; give the folder of a CT.")
+    found = list_series(path.parent, recursive=False)
+    return read_series(choose_series(found, own.series_uid if series is None else series, path.parent))
+
+
+def read_series(series: Series) -> Volume:
+    """Return a series as a volume in HU (rescale slope and intercept applied), slices along their normal.
+
+    Raises
+    ------
+    FlareSegError
+        "unsupported_type" for multi-frame or colour images; "invalid_geometry" for images without position
+        or of different sizes or orientations; "unreadable"; and what `slice_geometry.stack_slices` raises.
+    """
+    import SimpleITK as sitk
+
+    slices = series.slices
+    _check_alike(slices)
+    stack = stack_slices(np.array([s.position for s in slices]), np.array(slices[0].orientation))
+    reader = sitk.ImageSeriesReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileNames([str(slices[index].path) for index in stack.order])
+    if len({s.pixel_type for s in slices}) > 1:  # else ITK casts every slice to the first one's type
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        with quiet_itk():
+            image = reader.Execute()
+    except RuntimeError as error:
+        raise FlareSegError("unreadable", "The DICOM series cannot be read: an image is damaged or compressed in an "
+                                          "unknown way; export it again without compression.") from error
+    array = hu_array(sitk.GetArrayViewFromImage(image))
+    return Volume(array, (*slices[0].spacing, stack.spacing), stack.origin, stack.direction)
+
+
+def read_slice_header(path: Path) -> Slice | None:
+    """Return a DICOM image's header values, or None for what is no DICOM image or is damaged."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+
+    def tag(key: str) -> str:
+        return reader.GetMetaData(key).strip(" \0") if reader.HasMetaDataKey(key) else ""
+
+    thickness, number = _numbers(tag("0018|0050"), 1), _numbers(tag("0020|0011"), 1)
+    return Slice(
+        path, tag("0020|000e"), tag("0008|0018"), tag("0008|0060"), tag("0008|0008"),
+        int(number[0]) if number else 0, (*reader.GetSize(), 1)[:3], reader.GetNumberOfComponents(),
+        sitk.GetPixelIDValueAsString(reader.GetPixelID()),
+        _numbers(tag("0020|0032"), 3), _numbers(tag("0020|0037"), 6),
+        tuple(reader.GetSpacing()[:2]) if _numbers(tag("0028|0030"), 2) else None,
+        thickness[0] if thickness else None,
+    )
+
+
+def _series(number: int, slices: tuple[Slice, ...]) -> Series:
+    first = slices[0]
+    return Series(number, first.series_uid, first.modality, len(slices), first.size[:2], first.thickness, slices)
+
+
+def _check_alike(slices: tuple[Slice, ...]) -> None:
+    """Raise unless all slices are single greyscale frames of one size, spacing and orientation."""
+    first = slices[0]
+    for one in slices:
+        refuse_unusable_image(one.size, one.components, one.pixel_type)
+        if one.size[2] > 1:
+            raise FlareSegError("unsupported_type", "The series is multi-frame (enhanced) DICOM, which is not read; "
+                                                    "convert it to NIfTI or export it as single-frame CT.")
+        if one.position is None or one.orientation is None or one.spacing is None:
+            raise FlareSegError("invalid_geometry", "Images of the series lack their position, orientation or pixel "
+                                                    "spacing (screenshots?); choose another series.")
+    alike = all(s.size == first.size and np.allclose(s.orientation, first.orientation, atol=1e-3)
+                and np.allclose(s.spacing, first.spacing, rtol=1e-3) for s in slices)
+    if not alike:
+        raise FlareSegError("invalid_geometry", "The series mixes images of different size, pixel spacing or "
+                                                "orientation (a localizer among them?); split it or choose another.")
+
+
+def _numbers(text: str, count: int) -> tuple[float, ...] | None:
+    """Parse a decimal string with backslashes; None unless it holds that many finite numbers."""
+    try:
+        values = tuple(float(part) for part in text.split("\\"))
+    except ValueError:
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
+
+
+def _list(found) -> str:
+    return "\n".join(series.label for series in found)
+
+
+def _files(folder: Path, recursive: bool):
+    """Files of a folder in a stable order, without following links to folders."""
+    for root, below, names in os.walk(folder):
+        below.sort()
+        yield from (Path(root) / name for name in sorted(names) if not name.startswith("."))
+        if not recursive:
+            return
+
+
+def _head(path: Path, count: int) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(count)
+    except OSError:
+        return b""
+
+
+def _has_dicom_mark(path: Path) -> bool:
+    return _head(path, 132)[128:] == b"DICM"
+
+
+def _is_ct_image(path: Path) -> bool:
+    """Whether the file's meta header names CT Image Storage."""
+    return _CT_STORAGE in _head(path, 1024)
