@@ -1,0 +1,1 @@
+"""One segmentation from input file to finished output files; the command line and the worker run the same job."""

@@ -1,0 +1,260 @@
+"""The one way from an input file to finished output files: read, check, segment, measure, write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from ..errors import FlareSegError
+from .staging import Staging
+
+if TYPE_CHECKING:
+    from ..inference.segmentation import Segmentation
+    from ..results.measurements import OrganMeasurement
+    from ..volumes.volume import Volume
+
+#: ``progress(stage, done, total)``; stages are "reading", "segmenting", "measuring", "writing".
+Progress = Callable[[str, int, int], None]
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SegmentJob:
+    """What to segment and where to put it; plain values only, so that it travels as JSON.
+
+    Attributes
+    ----------
+    input : str
+        CT file or DICOM folder.
+    outputs : tuple of str
+        Segmentation and label map files; the suffix decides the format (.seg.nrrd, .nrrd, .nii.gz, .nii, .mha).
+    model : str
+        Name of an installed bundle or a bundle folder.
+    organs : tuple of str or None
+        Names of the organs to keep; None for all.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    exact : bool
+        float32 throughout.
+    series : str or None
+        DICOM series UID or its number in the list.
+    preview, report : str or None
+        PNG and JSON files to write beside the outputs.
+    overwrite : bool
+        Whether existing files may be replaced.
+    threads : int or None
+        Processor threads; None leaves the choice to the libraries.
+    """
+
+    input: str
+    outputs: tuple[str, ...]
+    model: str = "default"
+    organs: tuple[str, ...] | None = None
+    device: str = "auto"
+    exact: bool = False
+    series: str | None = None
+    preview: str | None = None
+    report: str | None = None
+    overwrite: bool = False
+    threads: int | None = None
+
+    @classmethod
+    def from_fields(cls, values: dict) -> SegmentJob:
+        """Return the job that a JSON object describes; a "type" field is ignored.
+
+        Raises
+        ------
+        FlareSegError
+            "bad_option" for a missing, unknown or ill-typed field.
+        """
+        if not isinstance(values, dict):
+            raise FlareSegError("bad_option", "The job is not a JSON object; send one with input and outputs.")
+        values = {name: value for name, value in values.items() if name != "type"}
+        unknown = sorted(set(values) - set(_ACCEPTED))
+        missing = sorted({"input", "outputs"} - set(values))
+        wrong = sorted(name for name, value in values.items() if name in _ACCEPTED and not _ACCEPTED[name](value))
+        for problem, names in (("has unknown", unknown), ("lacks the", missing), ("has ill-typed", wrong)):
+            if names:
+                raise FlareSegError("bad_option", f"The job {problem} field(s) {', '.join(names)}; "
+                                                  "see FlareSegLib.jobs.job.SegmentJob.")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def as_fields(self) -> dict:
+        """Return the fields as JSON-ready values."""
+        return asdict(self)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All files that the job writes."""
+        return (*self.outputs, *(path for path in (self.preview, self.report) if path is not None))
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A finished job, its files in place.
+
+    Attributes
+    ----------
+    job : SegmentJob
+        What was asked for.
+    segmentation : Segmentation
+        The label map and how it came about.
+    measurements : tuple of OrganMeasurement
+        One an organ.
+    warnings : tuple of str
+        Doubts about the result.
+    """
+
+    job: SegmentJob
+    segmentation: Segmentation
+    measurements: tuple[OrganMeasurement, ...]
+    warnings: tuple[str, ...]
+
+    def as_fields(self) -> dict:
+        """Return the file names and the report (`results.report.report_dict`) as JSON-ready values."""
+        from ..results.report import report_dict
+
+        return {"outputs": list(self.job.outputs), "preview": self.job.preview, "report": self.job.report,
+                **report_dict(self.segmentation, self.measurements, self.warnings)}
+
+
+def run_job(job: SegmentJob, progress: Progress = lambda stage, done, total: None,
+            log: Log = lambda sentence: None, staging: Staging | None = None) -> JobResult:
+    """Run a job; its files appear together at the very end, or none of them does.
+
+    Parameters
+    ----------
+    job : SegmentJob
+        What to do.
+    progress : callable
+        ``progress(stage, done, total)``. What it raises ends the job with nothing written.
+    log : callable
+        ``log(sentence)`` for notes and warnings, as soon as they are known.
+    staging : Staging, optional
+        Given by a caller that wants to discard the files from another thread.
+
+    Raises
+    ------
+    FlareSegError
+        For everything that the user can mend.
+    """
+    with staging or Staging() as staging:
+        try:
+            return _run(job, progress, log, staging)
+        except MemoryError as error:
+            raise FlareSegError("out_of_memory", "There is not enough memory for this volume; close other "
+                                                 "programs or use a machine with more.") from error
+
+
+def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> JobResult:
+    check_targets(job)
+    _use_threads(job.threads)
+    from ..inference.device import choose_device
+    from ..inference.segment import segment
+    from ..models.store import find_bundle
+    from ..organs import choose_organs
+    from ..results.measurements import measure
+    from ..results.plausibility import plausibility_warnings
+    from ..volumes.reading import read_volume
+
+    bundle = find_bundle(job.model)
+    organs = None if job.organs is None else list(job.organs)
+    choose_organs(bundle.organs, organs)  # wrong options end the job before the volume is read
+    choose_device(job.device, job.exact)
+    progress("reading", 0, 1)
+    ct = read_volume(job.input, job.series)
+    segmentation = segment(ct, bundle, device=job.device, exact=job.exact, organs=organs,
+                           progress=lambda done, total: progress("segmenting", done, total))
+    progress("measuring", 0, 1)
+    measurements = measure(ct, segmentation.label_map, segmentation.organs)
+    warnings = plausibility_warnings(measurements, ct)
+    for sentence in (*segmentation.notes, *warnings):
+        log(sentence)
+    result = JobResult(job, segmentation, measurements, warnings)
+    _write(result, ct, progress, staging)
+    return result
+
+
+def check_targets(job: SegmentJob) -> None:
+    """Refuse unusable output paths before any work.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_option" for no output, a file named twice, the input among the outputs or a wrong suffix, and what
+        `results.writing.check_output` raises.
+    """
+    from ..results.preview import PREVIEW_SUFFIXES
+    from ..results.report import REPORT_SUFFIXES
+    from ..results.writing import SEGMENTATION_SUFFIXES, check_output
+
+    if not job.outputs:
+        raise FlareSegError("bad_option", "No output file is named; name at least one, for instance organs.seg.nrrd.")
+    places = [os.path.normcase(os.path.realpath(path)) for path in job.targets]
+    if len(set(places)) < len(places):
+        raise FlareSegError("bad_option", "Two outputs have the same path; give each file its own name.")
+    if os.path.normcase(os.path.realpath(job.input)) in places:
+        raise FlareSegError("bad_option", "An output would replace the input CT; give it another name.")
+    for path in job.outputs:
+        check_output(path, job.overwrite, SEGMENTATION_SUFFIXES)
+    for path, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.report, REPORT_SUFFIXES)):
+        if path is not None:
+            check_output(path, job.overwrite, suffixes)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is None:
+        return
+    if threads < 1:
+        raise FlareSegError("bad_option", f"{threads} threads are too few; use 1 or more.")
+    import SimpleITK
+    import torch
+
+    torch.set_num_threads(threads)
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+
+
+def _write(result: JobResult, ct: Volume, progress: Progress, staging: Staging) -> None:
+    from ..results.preview import write_preview
+    from ..results.report import report_dict, write_report
+    from ..results.writing import write_segmentation
+
+    job, segmentation = result.job, result.segmentation
+    progress("writing", 0, len(job.targets))
+    for path in job.outputs:
+        with staging.file(path) as staged:
+            write_segmentation(staged, segmentation.label_map, segmentation.organs)
+    if job.preview is not None:
+        with staging.file(job.preview) as staged:
+            write_preview(staged, ct, segmentation.label_map, segmentation.organs, segmentation.model)
+    if job.report is not None:
+        with staging.file(job.report) as staged:
+            write_report(staged, report_dict(segmentation, result.measurements, result.warnings))
+    progress("writing", len(job.targets), len(job.targets))
+    staging.commit(job.overwrite)
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_texts(value) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(_is_text, value))
+
+
+def _is_flag(value) -> bool:
+    return isinstance(value, bool)
+
+
+def _or_none(accepts):
+    return lambda value: value is None or accepts(value)
+
+
+_ACCEPTED = {
+    "input": _is_text, "outputs": _is_texts, "model": _is_text, "organs": _or_none(_is_texts), "device": _is_text,
+    "exact": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text), "report": _or_none(_is_text),
+    "overwrite": _is_flag, "threads": _or_none(lambda value: isinstance(value, int) and not _is_flag(value)),
+}
+assert set(_ACCEPTED) == {field.name for field in fields(SegmentJob)}
