@@ -1,3 +1,38 @@
-"""FlareSeg's library: abdominal CT in, four organs out. It knows nothing of 3D Slicer."""
+"""FlareSeg's library: abdominal CT in, four organs out. It knows nothing of 3D Slicer.
+
+>>> from FlareSegLib import segment, write_segmentation
+>>> result = segment("patient.nii.gz")                                                # doctest: +SKIP
+>>> write_segmentation("organs.seg.nrrd", result.label_map, result.organs)            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+# Loaded when first used: importing FlareSegLib must not import torch or SimpleITK.
+_PUBLIC = {
+    "FlareSegError": "errors",
+    "Segmentation": "inference.segmentation",
+    "Volume": "volumes.volume",
+    "list_bundles": "models.store",
+    "make_phantom": "phantom.phantom",
+    "measure": "results.measurements",
+    "read_volume": "volumes.reading",
+    "segment": "inference.segment",
+    "write_preview": "results.preview",
+    "write_segmentation": "results.writing",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,46 @@
+# make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
+# make demo CT=path   the same with a CT of yours
+# make test           install and run all tests
+# make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+CT ?= demo/phantom.nii.gz
+
+.PHONY: demo test bench lint clean
+
+demo: $(VENV)/installed
+	@mkdir -p demo
+	@test "$(CT)" != demo/phantom.nii.gz || $(BIN)/flareseg phantom -o demo/phantom.nii.gz --overwrite
+	$(BIN)/flareseg segment "$(CT)" -o demo/organs.seg.nrrd --preview demo/organs.png --report demo/organs.json --overwrite
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python Testing/benchmarks/predictor.py
+
+lint: $(VENV)/installed-test
+	$(PIP) ruff
+	$(BIN)/ruff check FlareSegLib Testing
+
+clean:
+	rm -rf $(VENV) demo
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'FlareSeg needs Python 3.11 or later; set PYTHON=…')"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+# dynamic-network-architectures (nnU-Net's network classes) without its dependencies: they would replace torch
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) -e ".[test]"
+	$(PIP) --no-deps dynamic-network-architectures
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(PIP) -e ".[bench]"
+	@touch $@
