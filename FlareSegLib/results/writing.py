@@ -114,7 +114,9 @@ def _unwritable(path: Path, error: OSError) -> FlareSegError:
 def _to_image(volume: Volume):
     import SimpleITK as sitk
 
-    image = sitk.GetImageFromArray(volume.array.astype(np.uint8, copy=False))
+    if volume.array.dtype != np.uint8:
+        raise ValueError(f"a label map of {volume.array.dtype}, not uint8")
+    image = sitk.GetImageFromArray(volume.array)
     image.SetSpacing(volume.spacing)
     image.SetOrigin(volume.origin)
     image.SetDirection(volume.direction)

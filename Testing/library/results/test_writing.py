@@ -51,6 +51,14 @@ def test_other_suffixes_are_refused_with_the_possible_ones(abdomen, tmp_path, na
     assert list(tmp_path.iterdir()) == []
 
 
+def test_labels_beyond_uint8_are_a_defect_not_wrapped(abdomen, tmp_path):
+    case = abdomen()
+    wide = case.label_map.with_array(case.label_map.array.astype(np.int16) + 256)
+    with pytest.raises(ValueError, match="int16"):
+        write_segmentation(tmp_path / "out.nrrd", wide, case.organs)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_existing_file_is_kept_unless_told_otherwise(abdomen, tmp_path):
     case = abdomen()
     path = tmp_path / "out.nii.gz"
