@@ -27,6 +27,7 @@ OBLIQUE_DEGREES = 15.0
 PADDING_BELOW = -1500  # scanners fill the corners outside the field of view with -2000, -2048 or -3024
 AIR = (-1200, -800)
 SOFT_TISSUE = (-150, 250)  # fat to enhanced parenchyma
+INSIDE_BODY = (-200, 300)  # with noise, and with both ends of usual display windows
 OFFSET = 1024
 SAMPLE_VOXELS = 2_000_000
 FEW_VALUES = 16
@@ -62,7 +63,9 @@ def check_ct(volume: Volume) -> tuple[str, ...]:
 
 def check_array_kind(array: np.ndarray) -> None:
     """Raise unless the array is a 3D scalar one with at least three slices along each axis."""
-    if array.dtype.kind not in "iufb":
+    if array.dtype == bool:
+        raise FlareSegError("not_ct", "The volume is a mask; give the CT itself.")
+    if array.dtype.kind not in "iuf":
         raise FlareSegError("unsupported_type", f"Voxels of type {array.dtype} cannot be worked on; "
                                                 "give a CT of integers or floats.")
     if array.ndim != 3:
@@ -115,6 +118,7 @@ class ValueStatistics:
     negative: float
     air: float
     soft_tissue: float
+    inside_body: float
     spread: float
     distinct: int
 
@@ -123,10 +127,10 @@ def value_statistics(sample: np.ndarray) -> ValueStatistics:
     """Statistics of a sample of voxels, without what scanners fill in outside the field of view."""
     values = sample[sample > PADDING_BELOW]
     if values.size == 0:
-        return ValueStatistics(0.0, 0.0, 0.0, 0.0, 0)
+        return ValueStatistics(0.0, 0.0, 0.0, 0.0, 0.0, 0)
     least, most = np.percentile(values, (0.5, 99.5))
     return ValueStatistics(float((values < 0).mean()), _fraction(values, AIR), _fraction(values, SOFT_TISSUE),
-                           float(most - least), len(np.unique(values)))
+                           _fraction(values, INSIDE_BODY), float(most - least), len(np.unique(values)))
 
 
 def check_hounsfield(array: np.ndarray, low: float, high: float) -> tuple[str, ...]:
@@ -141,7 +145,7 @@ def check_hounsfield(array: np.ndarray, low: float, high: float) -> tuple[str, .
     """
     sample = strided_sample(array)
     found = value_statistics(sample)
-    integers = array.dtype.kind in "iub"
+    integers = array.dtype.kind in "iu"
     if found.negative < 0.001:
         _refuse_without_negatives(sample, integers, low, high)
     if integers and found.distinct <= FEW_VALUES:
@@ -149,7 +153,7 @@ def check_hounsfield(array: np.ndarray, low: float, high: float) -> tuple[str, .
                                       "give the CT itself.")
     if found.air >= 0.005 and found.soft_tissue >= 0.02:
         return ()
-    if found.soft_tissue >= 0.5 and found.spread >= 60 and found.negative >= 0.005:
+    if found.inside_body >= 0.5 and found.spread >= 60:
         return ("The volume holds no air around the body (a tight crop, or clipped values): check the result.",)
     raise FlareSegError("not_ct", f"The values ({low:g} to {high:g}) are not those of a CT in Hounsfield units, where "
                                   "air is -1000 and organs lie near 50; give an unprocessed CT.")

@@ -41,7 +41,7 @@ def write_series():
                 "0018|0050": "2.5", "0020|000d": "1.2.826.0.1.1", "0020|000e": uid, "0020|0011": "3",
                 "0020|0013": str(index + 1), "0020|0032": f"-10.5\\{20 + shift_per_mm * z}\\{z}",
                 "0020|0037": "1\\0\\0\\0\\1\\0", "0010|0010": "SECRET^NAME", "0010|0020": "SECRET-ID",
-                **{f"{name[1:5]}|{name[5:]}": value for name, value in tags.items()},
+                **{f"{name[1:5]}|{name[6:]}": value for name, value in tags.items()},
             }
             image = sitk.GetImageFromArray(voxels[index:index + 1])
             image.SetSpacing((0.7, 0.8, 2.5))

@@ -1,0 +1,203 @@
+import shutil
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.volumes.dicom import list_series
+from FlareSegLib.volumes.orientation import to_axial
+from FlareSegLib.volumes.reading import read_volume
+
+UID = "1.2.826.0.1.10"
+OTHER = "1.2.826.0.1.20"
+
+
+def failure(path, **options) -> FlareSegError:
+    with pytest.raises(FlareSegError) as caught:
+        read_volume(path, **options)
+    assert "SECRET" not in str(caught.value)
+    return caught.value
+
+
+def without_position(folder, pattern="*"):
+    """Take Image Position (Patient) out of files by giving it the next, unused tag (0020,0033)."""
+    for path in folder.glob(pattern):
+        content = path.read_bytes()
+        assert b"\x20\x00\x32\x00" in content
+        path.write_bytes(content.replace(b"\x20\x00\x32\x00", b"\x20\x00\x33\x00", 1))
+
+
+def test_a_series_becomes_one_volume_from_bottom_to_top(tmp_path, write_series):
+    voxels = write_series(tmp_path / "a", slices=14, step=2.5)
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.array, voxels)
+    assert volume.array.dtype == np.int16
+    np.testing.assert_allclose(volume.spacing, (0.7, 0.8, 2.5))
+    np.testing.assert_allclose(volume.origin, (-10.5, 20, 0))
+    np.testing.assert_allclose(volume.direction_matrix, np.eye(3))
+
+
+def test_same_places_as_the_series_read_by_itk(tmp_path, write_series):
+    """Slices are stored from head to feet."""
+    write_series(tmp_path, slices=12, step=-2.0)
+    volume = read_volume(tmp_path)
+    files = sorted(str(p) for p in tmp_path.iterdir())
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(files)
+    image = reader.Execute()
+    for index in ((0, 0, 0), (31, 23, 11), (5, 6, 7)):
+        place = volume.index_to_physical(index)
+        assert image[image.TransformPhysicalPointToIndex(place.tolist())] == volume.array[index[::-1]]
+
+
+def test_coronal_series(tmp_path, write_series):
+    positions = [10.0, 12, 14, 16, 18, 20, 22, 24, 26, 28]
+    voxels = write_series(tmp_path, slices=10, positions=positions, t0020_0037="1\\0\\0\\0\\0\\-1")
+    # the fixture moves slices along z, which lies in these images' plane: nothing is left along their normal
+    assert failure(tmp_path).code == "not_3d"
+    shutil.rmtree(tmp_path)
+    for index, y in enumerate(positions):
+        write_series(tmp_path, slices=10, skip=set(range(10)) - {index}, t0020_0037="1\\0\\0\\0\\0\\-1",
+                     t0020_0032=f"5\\{y}\\300")
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.array, voxels)
+    np.testing.assert_allclose(volume.direction_matrix[:, 2], (0, 1, 0))
+    axial, _ = to_axial(volume)
+    np.testing.assert_allclose(axial.spacing, (0.7, 2.0, 0.8))
+
+
+def test_rescale_slope_and_intercept_are_applied(tmp_path, write_series):
+    voxels = write_series(tmp_path, t0028_1052="-1024", t0028_1053="2")
+    volume = read_volume(tmp_path)
+    # the writer divides by the slope, so that values come back to the nearest 2 HU
+    assert np.abs(volume.array - voxels.astype(int)).max() <= 2
+    assert volume.array.min() < -900
+
+
+def test_one_file_stands_for_its_series(tmp_path, write_series):
+    voxels = write_series(tmp_path, uid=UID)
+    write_series(tmp_path, uid=OTHER, seed=2)
+    file = next(tmp_path.glob(f"{UID}_*"))
+    np.testing.assert_array_equal(read_volume(file).array, voxels)
+    bare = file.rename(tmp_path / "IM0001")
+    np.testing.assert_array_equal(read_volume(bare).array, voxels)
+
+
+def test_several_series_are_listed_and_chosen(tmp_path, write_series):
+    first = write_series(tmp_path / "a", uid=UID, slices=12)
+    second = write_series(tmp_path / "b", uid=OTHER, slices=15, seed=2, t0020_0011="7")
+    error = failure(tmp_path)
+    assert error.code == "several_series" and "--series" in str(error)
+    assert f"1: CT, 12 images of 32 x 24, 2.5 mm slices, UID {UID}" in str(error)
+    assert f"2: CT, 15 images of 32 x 24, 2.5 mm slices, UID {OTHER}" in str(error)
+    np.testing.assert_array_equal(read_volume(tmp_path, series=UID).array, first)
+    np.testing.assert_array_equal(read_volume(tmp_path, series="2").array, second)
+    np.testing.assert_array_equal(read_volume(tmp_path, series=OTHER).array, second)
+    assert failure(tmp_path, series="3").code == "bad_option"
+
+
+def test_listing(tmp_path, write_series):
+    write_series(tmp_path / "deep" / "er", uid=OTHER, t0020_0011="2")
+    write_series(tmp_path, uid=UID, slices=3, t0020_0011="5", t0008_0060="MR")
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "junk.dcm").write_bytes(bytes(128) + b"DICM" + b"junk" * 50)
+    found = list_series(tmp_path)
+    assert [(s.number, s.uid, s.modality, s.images, s.size, s.slice_thickness) for s in found] == [
+        (1, OTHER, "CT", 12, (32, 24), 2.5), (2, UID, "MR", 3, (32, 24), 2.5)]
+    assert "SECRET" not in repr(found)
+
+
+def test_localizer_report_and_other_modality_do_not_get_in_the_way(tmp_path, write_series):
+    voxels = write_series(tmp_path, slices=16)
+    write_series(tmp_path, uid="1.2.826.0.1.30", slices=2, t0008_0008="ORIGINAL\\PRIMARY\\LOCALIZER")
+    write_series(tmp_path, uid="1.2.826.0.1.40", slices=1)
+    without_position(tmp_path, "1.2.826.0.1.40*")
+    write_series(tmp_path, uid="1.2.826.0.1.50", slices=20, t0008_0060="PT")
+    assert len(list_series(tmp_path)) == 4
+    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+
+
+def test_a_copy_of_a_file_counts_once(tmp_path, write_series):
+    voxels = write_series(tmp_path)
+    (tmp_path / "copies").mkdir()
+    for path in list(tmp_path.glob("*.dcm"))[:4]:
+        shutil.copy(path, tmp_path / "copies" / path.name)
+    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+
+
+def test_folder_with_spaces_and_other_letters(tmp_path, write_series):
+    voxels = write_series(tmp_path / "Ünï cøde 肝臓" / "é è")
+    np.testing.assert_array_equal(read_volume(tmp_path / "Ünï cøde 肝臓").array, voxels)
+
+
+def test_missing_slices(tmp_path, write_series):
+    write_series(tmp_path, slices=12, skip={4, 5, 9})
+    error = failure(tmp_path)
+    assert error.code == "missing_slices" and "3 of 12" in str(error) and "2 after slice 4" in str(error)
+
+
+def test_uneven_spacing(tmp_path, write_series):
+    write_series(tmp_path, slices=12, positions=[0, 2.5, 5, 7.5, 10, 12.5, 16, 19.5, 23, 26.5, 30, 33.5])
+    assert failure(tmp_path).code == "non_uniform_spacing"
+
+
+def test_gantry_tilt(tmp_path, write_series):
+    write_series(tmp_path, shift_per_mm=np.tan(np.radians(10)))
+    assert failure(tmp_path).code == "sheared_geometry"
+
+
+def test_two_phases_in_one_series(tmp_path, write_series):
+    write_series(tmp_path, slices=12, positions=[0, 2.5, 5, 7.5, 10, 12.5] * 2)
+    assert failure(tmp_path).code == "not_3d"
+
+
+def test_mr_only(tmp_path, write_series):
+    write_series(tmp_path, t0008_0060="MR")
+    assert failure(tmp_path).code == "not_ct" and "MR" in str(failure(tmp_path))
+    assert failure(tmp_path, series="1").code == "not_ct"
+    assert failure(next(tmp_path.iterdir())).code == "not_ct"
+
+
+@pytest.mark.parametrize("odd", [{"shape": (24, 40)}, {"t0020_0037": "0\\1\\0\\0\\0\\-1"}])
+def test_mixed_size_or_orientation(tmp_path, write_series, odd):
+    write_series(tmp_path, slices=12, skip={11})
+    write_series(tmp_path, slices=12, skip=set(range(11)), **odd)
+    assert failure(tmp_path).code == "invalid_geometry"
+
+
+def test_images_without_position(tmp_path, write_series):
+    write_series(tmp_path)
+    without_position(tmp_path)
+    assert failure(tmp_path).code == "invalid_geometry"
+
+
+@pytest.mark.parametrize("index", [0, 5, 11])
+def test_an_image_cut_short_is_not_passed_over(tmp_path, write_series, capfd, index):
+    write_series(tmp_path)
+    path = sorted(tmp_path.iterdir())[index]
+    path.write_bytes(path.read_bytes()[:-300])
+    capfd.readouterr()
+    assert failure(tmp_path).code == "unreadable"
+    assert failure(path).code == "unreadable"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_single_image(tmp_path, write_series):
+    write_series(tmp_path, slices=1)
+    assert failure(tmp_path).code == "not_3d"
+
+
+def test_folders_without_dicom(tmp_path):
+    assert failure(tmp_path).code == "not_found"
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "README").write_text("hello")
+    assert failure(tmp_path).code == "not_found"
+
+
+def test_files_that_only_look_like_dicom(tmp_path):
+    (tmp_path / "x.dcm").write_bytes(bytes(128) + b"DICM" + b"junk" * 50)
+    assert failure(tmp_path / "x.dcm").code == "unreadable"
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    assert failure(tmp_path / "empty.dcm").code == "unreadable"
+    assert failure(tmp_path).code == "not_found"
