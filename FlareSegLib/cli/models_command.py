@@ -1,0 +1,108 @@
+"""``flareseg models``: what is installed, what it is, bringing in more."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_parser(commands) -> None:
+    """Add the command and its actions to the subparsers."""
+    parser = commands.add_parser("models", help="list, inspect, verify, import and remove models",
+                                 description="Look after the models that flareseg segment can use.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_action(actions, "list", list_models, "list the installed models")
+    _add_action(actions, "info", show_model, "tell what a model is, its training data and its limits", "NAME|FOLDER")
+    _add_action(actions, "verify", verify_model, "check that a model is complete and unchanged", "NAME|FOLDER")
+    importing = _add_action(actions, "import", import_model, "import a model bundle or a 2D model of nnU-Net", "PATH")
+    importing.add_argument("--name", help="name of the imported model (default: its own)")
+    _add_action(actions, "remove", remove_model, "remove an imported model", "NAME")
+
+
+def _add_action(actions, name: str, run, description: str, argument: str | None = None) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=description, description=f"{description[0].upper()}{description[1:]}.")
+    if argument:
+        parser.add_argument("model", metavar=argument)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def list_models(options: argparse.Namespace) -> None:
+    """Print one line a model; broken ones with the reason."""
+    from ..models.store import DEFAULT_MODEL, broken_bundles, is_shipped, list_bundles
+
+    for bundle in list_bundles():
+        origin = "shipped" if is_shipped(bundle) else "imported"
+        mark = ", default" if bundle.name == DEFAULT_MODEL else ""
+        organs = ", ".join(organ.name for organ in bundle.organs)
+        print(f"{bundle.name} {bundle.version} ({origin}{mark}): {bundle.title}; {organs}")
+    for folder, error in broken_bundles():
+        print(f"{folder.name} (unusable): {error}")
+
+
+def show_model(options: argparse.Namespace) -> None:
+    """Print everything that the description says."""
+    from ..models.store import find_bundle
+    from ..networks.complexity import parameter_count
+
+    bundle = find_bundle(options.model)
+    spacing = "the CT's own" if bundle.working_spacing is None else _times(bundle.working_spacing, " mm")
+    norm = bundle.normalisation
+    facts = {
+        "name": f"{bundle.name} {bundle.version}",
+        "title": bundle.title,
+        "organs": ", ".join(f"{organ.label} {organ.name}" for organ in bundle.organs),
+        "intended use": bundle.intended_use,
+        "licence": bundle.licence,
+        "network": f"2D U-Net, {parameter_count(bundle.network):,} parameters, widths {', '.join(map(str, bundle.network.features))}",
+        "grid": f"{_times(bundle.grid)} at {spacing}",
+        "normalisation": f"clip to {norm.lower:g} to {norm.upper:g} HU, mean {norm.mean:g}, sd {norm.sd:g}",
+        "weights": f"SHA-256 {bundle.weights_sha256}",
+        "folder": bundle.folder,
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value}")
+    if bundle.training:
+        print("training")
+        print(_indented(bundle.training))
+
+
+def verify_model(options: argparse.Namespace) -> None:
+    """Check the weights against the description."""
+    from ..models.bundle import verify_bundle
+    from ..models.store import find_bundle
+
+    bundle = find_bundle(options.model)
+    verify_bundle(bundle)
+    print(f"{bundle.name} {bundle.version} is complete and unchanged.")
+
+
+def import_model(options: argparse.Namespace) -> None:
+    """Copy or convert a model into the user's folder."""
+    from ..models.store import import_bundle
+
+    bundle = import_bundle(options.model, options.name)
+    print(f"Imported {bundle.name} {bundle.version} to {bundle.folder}.")
+
+
+def remove_model(options: argparse.Namespace) -> None:
+    """Delete an imported model."""
+    from ..models.store import remove_bundle
+
+    remove_bundle(options.model)
+    print(f"Removed {options.model}.")
+
+
+def _times(numbers, unit: str = "") -> str:
+    return " x ".join(f"{number:g}" for number in numbers) + unit
+
+
+def _indented(value, depth: int = 1) -> str:
+    """Nested dictionaries and lists as indented lines, one fact each."""
+    pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    lines = []
+    for name, item in pairs:
+        head = "  " * depth + ("-" if name is None else f"{name}:")
+        nested = isinstance(item, (dict, list)) and item
+        lines.append(f"{head}\n{_indented(item, depth + 1)}" if nested else f"{head} {item}")
+    return "\n".join(lines)

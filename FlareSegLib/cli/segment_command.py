@@ -1,0 +1,95 @@
+"""``flareseg segment``: one CT to one or more segmentation files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ..jobs.job import SegmentJob, run_job
+from ..jobs.staging import Staging
+
+EXAMPLES = """examples:
+  flareseg segment ct.nii.gz -o organs.seg.nrrd
+  flareseg segment DICOM_FOLDER --series 2 -o organs.seg.nrrd -o labels.nii.gz --preview organs.png
+  flareseg segment ct.nrrd -o spleen.nii.gz --organs spleen --device cpu --exact --report spleen.json"""
+
+
+def add_parser(commands) -> None:
+    """Add the command to the subparsers."""
+    parser = commands.add_parser(
+        "segment", help="segment the organs of a CT", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Segment the organs of an abdominal CT. The files appear when all of them are complete.")
+    parser.add_argument("ct", metavar="CT", help="NIfTI, NRRD or MetaImage file, or DICOM folder")
+    parser.add_argument("-o", "--output", metavar="OUT", action="append", required=True,
+                        help=".seg.nrrd (names, colours and codes), .nii.gz, .nii, .nrrd or .mha; may be repeated")
+    parser.add_argument("--model", default="default", metavar="NAME|FOLDER",
+                        help="an installed model (flareseg models list) or a model's folder")
+    parser.add_argument("--organs", metavar="NAMES", help="keep these only, for instance liver,spleen")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"),
+                        help="where the network runs (default: the GPU, if there is one)")
+    parser.add_argument("--exact", action="store_true", help="32-bit numbers throughout, the reference path; slower")
+    parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
+    parser.add_argument("--preview", metavar="PNG", help="write a picture with the organs' outlines")
+    parser.add_argument("--report", metavar="JSON", help="write the measurements")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
+    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: one a core)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Segment, then print the table to standard output."""
+    job = job_from(options)
+    with Staging() as staging, ProgressBar(shown=not options.quiet and sys.stderr.isatty()) as bar:
+        try:
+            result = run_job(job, bar, staging=staging)
+        except KeyboardInterrupt:
+            if staging.committed:
+                raise KeyboardInterrupt("Stopped, but the files had just been completed.") from None
+            raise
+    if options.quiet:
+        for sentence in (*result.warnings, *result.segmentation.notes):
+            print(f"flareseg: warning: {sentence}", file=sys.stderr)
+        return
+    from ..results.report import organ_table
+
+    print(organ_table(result.segmentation, result.measurements, result.warnings))
+
+
+def job_from(options: argparse.Namespace) -> SegmentJob:
+    """Return the job that the arguments describe."""
+    organs = None if options.organs is None else tuple(
+        name.strip().lower() for name in options.organs.split(",") if name.strip())
+    return SegmentJob(options.ct, tuple(options.output), options.model, organs, options.device, options.exact,
+                      options.series, options.preview, options.report, options.overwrite, options.threads)
+
+
+class ProgressBar:
+    """Slices done so far, on standard error, gone when the work is.
+
+    Parameters
+    ----------
+    shown : bool
+        False for a bar that draws nothing.
+    """
+
+    def __init__(self, shown: bool):
+        self._shown = shown
+        self._bar = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if not self._shown or stage != "segmenting":
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc="Segmenting", unit=" slices", leave=False, file=sys.stderr)
+        self._bar.update(done - self._bar.n)

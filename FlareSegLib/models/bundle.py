@@ -1,0 +1,282 @@
+"""Model bundles: a folder with `model.json` (what the model is) and `weights.safetensors` (its weights).
+
+Neither file can run code. Reading the description needs no torch; only `verify_bundle`, `load_network` and
+`write_bundle` load it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FlareSegError
+from ..networks.spec import UNet2DSpec
+from ..organs import Organ
+from ..preprocessing.normalisation import Normalisation
+from . import description as fields
+
+if TYPE_CHECKING:
+    from ..networks.unet2d import UNet2D
+
+FORMAT = 1
+DESCRIPTION_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+STORED_TYPES = ("F32", "F16", "BF16")
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """What a bundle's description says.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    name, version, title : str
+        Its short name (letters, digits, dot, underscore, hyphen), version and one line for people.
+    network : UNet2DSpec
+        The network's graph.
+    organs : tuple of Organ
+        What its labels 1, 2, ... stand for, in this order; 0 is background.
+    working_spacing : tuple of float or None
+        Row and column spacing it works at, mm; None: the CT's own, as in the paper.
+    grid : tuple of int
+        Rows and columns it was trained on.
+    normalisation : Normalisation
+        HU constants of its training data.
+    training : dict
+        Provenance: data sets with licences, kind of labels (manual or silver), protocol, measured accuracy.
+    licence, intended_use : str
+        Terms, and what it may be used for.
+    weights_sha256 : str
+        SHA-256 of the weights file, lower-case hexadecimal.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    title: str
+    network: UNet2DSpec
+    organs: tuple[Organ, ...]
+    working_spacing: tuple[float, float] | None
+    grid: tuple[int, int]
+    normalisation: Normalisation
+    training: dict
+    licence: str
+    intended_use: str
+    weights_sha256: str
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def read_bundle(folder: str | Path) -> ModelBundle:
+    """Return the description of the bundle in a folder; its weights are not looked at.
+
+    Raises
+    ------
+    FlareSegError
+        "model_not_found" where there is no `model.json`; "model_invalid" naming the field that is wrong.
+    """
+    folder = Path(folder)
+    data = fields.read_json(folder / DESCRIPTION_FILE)
+    if fields.take(data, "format", int) > FORMAT:
+        raise FlareSegError("model_invalid", f"The model is of format {data['format']}, but this FlareSeg reads formats "
+                                             f"up to {FORMAT}; update FlareSeg.")
+    weights = fields.take(data, "weights", dict)
+    if fields.text(weights, "file", "weights.") != WEIGHTS_FILE:
+        raise fields.invalid("weights.file", f"must be \"{WEIGHTS_FILE}\"")
+    if not fields.SHA256.fullmatch(fields.text(weights, "sha256", "weights.")):
+        raise fields.invalid("weights.sha256", "must be 64 lower-case hexadecimal digits")
+    network = fields.network(fields.take(data, "network", dict))
+    return ModelBundle(
+        folder=folder,
+        name=fields.name(data),
+        version=fields.text(data, "version"),
+        title=fields.text(data, "title"),
+        network=network,
+        organs=fields.organs(fields.take(data, "labels", list), network),
+        working_spacing=fields.working_spacing(data),
+        grid=fields.grid(data, network),
+        normalisation=fields.normalisation(fields.take(data, "normalisation", dict)),
+        training=fields.take(data, "training", dict),
+        licence=fields.text(data, "licence"),
+        intended_use=fields.text(data, "intended_use"),
+        weights_sha256=weights["sha256"],
+    )
+
+
+def verify_bundle(bundle: ModelBundle) -> None:
+    """Check that the weights are those of the description and that their names and shapes fit the network.
+
+    Raises
+    ------
+    FlareSegError
+        "model_invalid" with what does not fit.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with bundle.weights_path.open("rb") as file:
+            _check_sum(bundle, hashlib.file_digest(file, "sha256").hexdigest())
+        with safe_open(bundle.weights_path, framework="numpy") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}
+            shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
+            types = {part.get_dtype() for part in parts.values()}
+    except (SafetensorError, OSError) as error:
+        raise _unreadable_weights(bundle) from error
+    if not types <= set(STORED_TYPES):
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are stored as {', '.join(sorted(types))}; "
+                                             f"only {', '.join(STORED_TYPES)} are read.")
+    _check_shapes(bundle, shapes)
+
+
+def load_network(bundle: ModelBundle) -> UNet2D:
+    """Return the bundle's network in evaluation mode, float32, on the CPU.
+
+    The checksum is taken of the very bytes that become the weights. Half-precision weights are converted.
+
+    Raises
+    ------
+    FlareSegError
+        "model_invalid" where the weights are missing or damaged or do not fit the network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = bundle.weights_path.read_bytes()
+        _check_sum(bundle, hashlib.sha256(content).hexdigest())
+        stored = load(content)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise _unreadable_weights(bundle) from error
+    del content
+    _check_shapes(bundle, {name: tuple(tensor.shape) for name, tensor in stored.items()})
+    network = _empty_network(bundle.network)
+    network.load_state_dict({name: tensor.float().clone() for name, tensor in stored.items()}, assign=True)
+    return network.eval()
+
+
+def write_bundle(folder: str | Path, network: UNet2D, *, name: str, version: str, title: str,
+                 organs: tuple[Organ, ...], working_spacing: tuple[float, float] | None, grid: tuple[int, int],
+                 normalisation: Normalisation, training: dict, licence: str, intended_use: str,
+                 half: bool = False) -> ModelBundle:
+    """Write a bundle: into a temporary folder beside, read and verified there, then renamed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The bundle's folder; it must not exist.
+    network : UNet2D
+        The network with its weights.
+    half : bool
+        Store the weights as float16: half the size, values rounded to 11 bits.
+    name, version, title, organs, working_spacing, grid, normalisation, training, licence, intended_use
+        As in `ModelBundle`; `training` is plain JSON data.
+
+    Raises
+    ------
+    FlareSegError
+        "output_exists", "output_unwritable", or "model_invalid" naming a field that a reader would refuse.
+    """
+    weights = _weights_content(network, half)
+    description = {
+        "format": FORMAT, "name": name, "version": version, "title": title,
+        "network": {"type": "unet2d", **asdict(network.spec)},
+        "labels": [asdict(organ) for organ in organs],
+        "working_spacing": working_spacing, "grid": grid, "normalisation": asdict(normalisation),
+        "training": training, "licence": licence, "intended_use": intended_use,
+        "weights": {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest()},
+    }
+    with new_folder(folder) as temporary:
+        write_description(temporary, description)
+        (temporary / WEIGHTS_FILE).write_bytes(weights)
+        bundle = read_bundle(temporary)
+        verify_bundle(bundle)
+    return replace(bundle, folder=Path(folder))
+
+
+def write_description(folder: Path, description: dict) -> None:
+    """Write a bundle's `model.json`."""
+    text = json.dumps(description, indent=2, ensure_ascii=False)
+    (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside `folder`, renamed to it when all went well and removed when not.
+
+    Raises
+    ------
+    FlareSegError
+        "output_exists" or "output_unwritable".
+    """
+    folder = Path(folder)
+    if os.path.lexists(folder):
+        raise FlareSegError("output_exists", f"{folder} exists already; remove it or choose another name.")
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        content = temporary / folder.name  # mkdtemp's own folder is for this user alone; this one is as others are
+        content.mkdir()
+        yield content
+        os.rename(content, folder)
+    except OSError as error:
+        raise FlareSegError("output_unwritable", f"{folder} cannot be written; choose another place or make room "
+                                                 "there.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _weights_content(network: UNet2D, half: bool) -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    kind = torch.float16 if half else torch.float32
+    tensors = {name: tensor.detach().to("cpu", kind).contiguous() for name, tensor in network.state_dict().items()}
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise FlareSegError("model_invalid", f"The weights {broken[0]} are not finite"
+                                             f"{' in half precision; store them whole' if half else ''}.")
+    return save(tensors)
+
+
+def _empty_network(spec: UNet2DSpec) -> UNet2D:
+    """The network without values: names and shapes only, nothing is allocated or initialised."""
+    import torch
+
+    from ..networks.unet2d import UNet2D
+
+    with torch.device("meta"):
+        return UNet2D(spec)
+
+
+def _check_shapes(bundle: ModelBundle, shapes: dict[str, tuple[int, ...]]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in _empty_network(bundle.network).state_dict().items()}
+    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+    if wrong:
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} do not fit its network: {len(wrong)} names "
+                                             f"or shapes differ, the first is {wrong[0][:80]}.")
+
+
+def _check_sum(bundle: ModelBundle, digest: str) -> None:
+    if digest != bundle.weights_sha256:
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are not those that its model.json names "
+                                             "(SHA-256 differs); the file is damaged or changed, get the model again.")
+
+
+def _unreadable_weights(bundle: ModelBundle) -> FlareSegError:
+    return FlareSegError("model_invalid", f"The weights of {bundle.name} cannot be read ({WEIGHTS_FILE} is missing or "
+                                          "damaged); get the model again.")

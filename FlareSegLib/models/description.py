@@ -1,0 +1,183 @@
+"""The fields of `model.json`: each is checked, and a wrong one is named in the error."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ..errors import FlareSegError
+from ..networks.spec import UNet2DSpec
+from ..organs import Code, Organ
+from ..preprocessing.normalisation import Normalisation
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+LARGEST_DESCRIPTION = 4 * 2**20
+#: Bounds on what a description may ask for, so that a wrong one cannot claim the machine's memory.
+LARGEST_WIDTH, LARGEST_DEPTH, LARGEST_CLASSES, LARGEST_SIDE = 2048, 10, 256, 4096
+
+
+def invalid(field: str, reason: str) -> FlareSegError:
+    """Return the error for a wrong field of a model's description."""
+    return FlareSegError("model_invalid", f"The model's description is wrong: \"{field}\" {reason}; "
+                                          "get the model again or mend its model.json.")
+
+
+def read_json(path: Path) -> dict:
+    """Return a JSON file's object.
+
+    Raises
+    ------
+    FlareSegError
+        "model_not_found" where there is no such file, "model_invalid" where it is not a JSON object.
+    """
+    if not path.is_file():
+        raise FlareSegError("model_not_found", f"There is no model in {path.parent}: {path.name} is missing.")
+    try:
+        if path.stat().st_size > LARGEST_DESCRIPTION:
+            raise FlareSegError("model_invalid", f"{path} is far too large for a model's description.")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FlareSegError("model_invalid", f"{path} is not readable as JSON; get the model again.") from error
+    if not isinstance(data, dict):
+        raise FlareSegError("model_invalid", f"{path} holds no JSON object; get the model again.")
+    return data
+
+
+def take(data: dict, field: str, kind: type, where: str = "") -> Any:
+    """Return a field that must be there and of a kind."""
+    if field not in data:
+        raise invalid(where + field, "is missing")
+    value = data[field]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise invalid(where + field, f"must be {_KINDS[kind]}")
+    return value
+
+
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a whole number",
+          (int, float): "a number"}
+
+
+def text(data: dict, field: str, where: str = "") -> str:
+    """Return a text that says something."""
+    value = take(data, field, str, where)
+    if not value.strip():
+        raise invalid(where + field, "is empty")
+    if any(ord(letter) < 32 and letter not in "\n\t" for letter in value):  # they could steer a terminal
+        raise invalid(where + field, "holds control characters")
+    return value
+
+
+def name(data: dict) -> str:
+    """Return the model's short name: it is also a folder's name."""
+    value = text(data, "name")
+    if not NAME.fullmatch(value):
+        raise invalid("name", "must be letters, digits, dots, underscores and hyphens, at most 64 of them")
+    return value
+
+
+def whole(data: dict, field: str, least: int, most: int, where: str = "") -> int:
+    """Return a whole number between bounds."""
+    value = take(data, field, int, where)
+    if not least <= value <= most:
+        raise invalid(where + field, f"must be between {least} and {most}")
+    return value
+
+
+def number(data: dict, field: str, where: str = "") -> float:
+    """Return a number of a size that HU and millimetres can have; NaN and infinities are refused."""
+    value = take(data, field, (int, float), where)
+    if not -1e6 < value < 1e6:
+        raise invalid(where + field, "must be an ordinary number")
+    return float(value)
+
+
+def network(data: dict) -> UNet2DSpec:
+    """Return the network's graph from the description's "network"."""
+    if text(data, "type", "network.") != "unet2d":
+        raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is not \"unet2d\"; "
+                                             "update FlareSeg if the model is newer than it.")
+    features = take(data, "features", list, "network.")
+    numbered = dict(enumerate(features))
+    spec = UNet2DSpec(
+        features=tuple(whole(numbered, level, 1, LARGEST_WIDTH, "network.features ") for level in numbered),
+        in_channels=whole(data, "in_channels", 1, 1, "network."),
+        classes=take(data, "classes", int, "network."),
+        head_bias=take(data, "head_bias", bool, "network."),
+        up_bias=take(data, "up_bias", bool, "network."),
+    )
+    check_network(spec)
+    return spec
+
+
+def check_network(spec: UNet2DSpec) -> None:
+    """Refuse a graph that is not a network for CT or that would claim the machine's memory."""
+    if not 2 <= len(spec.features) <= LARGEST_DEPTH:
+        raise invalid("network.features", f"must have 2 to {LARGEST_DEPTH} widths")
+    if not all(1 <= width <= LARGEST_WIDTH for width in spec.features):
+        raise invalid("network.features", f"must be widths of 1 to {LARGEST_WIDTH}")
+    if not 2 <= spec.classes <= LARGEST_CLASSES:
+        raise invalid("network.classes", f"must be between 2 and {LARGEST_CLASSES}")
+
+
+def organs(entries: list, spec: UNet2DSpec) -> tuple[Organ, ...]:
+    """Return the organs from the description's "labels": one for each class but background, in order."""
+    found = tuple(_organ(entry, f"labels[{index}]") for index, entry in enumerate(entries))
+    if [organ.label for organ in found] != list(range(1, spec.classes)):
+        raise invalid("labels", f"must be the labels 1 to {spec.classes - 1} in this order, as the network has them")
+    if len({organ.name for organ in found}) < len(found):
+        raise invalid("labels", "has a name twice")
+    return found
+
+
+def _organ(entry: Any, where: str) -> Organ:
+    if not isinstance(entry, dict):
+        raise invalid(where, "must be an object")
+    where += "."
+    colour = take(entry, "colour", list, where)
+    if len(colour) != 3:
+        raise invalid(where + "colour", "must be three numbers")
+    modifier = entry.get("modifier")
+    return Organ(
+        label=whole(entry, "label", 1, LARGEST_CLASSES - 1, where),
+        name=text(entry, "name", where),
+        code=_code(take(entry, "code", dict, where), where + "code."),
+        colour=tuple(whole(dict(enumerate(colour)), part, 0, 255, where + "colour ") for part in range(3)),
+        modifier=None if modifier is None else _code(take(entry, "modifier", dict, where), where + "modifier."),
+    )
+
+
+def _code(data: dict, where: str) -> Code:
+    return Code(*(text(data, field, where) for field in ("scheme", "value", "meaning")))
+
+
+def working_spacing(data: dict) -> tuple[float, float] | None:
+    """Return row and column spacing in mm, or None for the CT's own."""
+    if "working_spacing" in data and data["working_spacing"] is None:
+        return None
+    values = take(data, "working_spacing", list)
+    spacing = tuple(number(dict(enumerate(values)), axis, "working_spacing ") for axis in range(len(values)))
+    if len(spacing) != 2 or min(spacing) <= 0:
+        raise invalid("working_spacing", "must be null or two positive numbers, row and column spacing in mm")
+    return spacing
+
+
+def grid(data: dict, spec: UNet2DSpec) -> tuple[int, int]:
+    """Return rows and columns, multiples of the network's divisor."""
+    values = take(data, "grid", list)
+    sides = tuple(whole(dict(enumerate(values)), axis, 1, LARGEST_SIDE, "grid ") for axis in range(len(values)))
+    if len(sides) != 2 or any(side % spec.divisor for side in sides):
+        raise invalid("grid", f"must be rows and columns, both multiples of {spec.divisor}")
+    return sides
+
+
+def normalisation(data: dict) -> Normalisation:
+    """Return the HU constants."""
+    constants = Normalisation(*(number(data, field, "normalisation.") for field in ("lower", "upper", "mean", "sd")))
+    if constants.lower >= constants.upper:
+        raise invalid("normalisation.upper", "must be above \"lower\"")
+    if constants.sd <= 0:
+        raise invalid("normalisation.sd", "must be positive")
+    return constants
