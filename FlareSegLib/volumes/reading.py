@@ -7,6 +7,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import FlareSegError
+from .compressed_data import check_compressed_data
 from .dicom import is_dicom_file, read_dicom
 from .nifti_header import check_nifti
 from .sitk_bridge import quiet_itk, refuse_unusable_image, volume_from_sitk
@@ -89,6 +90,8 @@ def _read_image(path: Path) -> sitk.Image:
         raise FlareSegError("unsupported_type", f"{path} is of no known type; give {', '.join(IMAGE_IO)} or DICOM.")
     if IMAGE_IO[ending] == "NiftiImageIO":
         check_nifti(path)
+    else:
+        check_compressed_data(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO[ending])
     reader.SetFileName(str(path))

@@ -1,0 +1,63 @@
+import pytest
+import SimpleITK as sitk
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.volumes.compressed_data import check_compressed_data, compressed_voxels
+from FlareSegLib.volumes.reading import read_volume
+from FlareSegLib.volumes.sitk_bridge import sitk_from_volume
+
+FORMATS = {".nrrd": ".nrrd", ".mha": ".mha", ".nhdr": ".raw.gz", ".mhd": ".zraw"}
+
+
+@pytest.fixture(params=FORMATS)
+def written(request, ct, tmp_path):
+    """A compressed file and the one that holds its voxels."""
+    path = tmp_path / f"é ct{request.param}"
+    sitk.WriteImage(sitk_from_volume(ct), str(path), True)
+    return path, tmp_path / f"é ct{FORMATS[request.param]}"
+
+
+def test_the_stream_is_found(written):
+    path, data = written
+    place, offset = compressed_voxels(path)
+    assert place == data
+    assert data.read_bytes()[offset:offset + 1] in (b"\x1f", b"\x78")
+    check_compressed_data(path)
+
+
+@pytest.mark.parametrize("where", [0.3, 0.5, 0.7, 0.97])
+def test_damage_of_the_same_length_is_found(written, where, capfd):
+    path, data = written
+    content = bytearray(data.read_bytes())
+    content[int(len(content) * where)] ^= 0x10
+    data.write_bytes(content)
+    capfd.readouterr()
+    with pytest.raises(FlareSegError) as caught:
+        read_volume(path)
+    assert caught.value.code == "unreadable"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_lost_data_file(written):
+    path, data = written
+    data.unlink()
+    with pytest.raises(FlareSegError) as caught:
+        check_compressed_data(path)
+    assert caught.value.code == "unreadable"
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_plain_voxels_are_not_looked_at(ct, tmp_path, ending):
+    path = tmp_path / f"ct{ending}"
+    sitk.WriteImage(sitk_from_volume(ct), str(path), False)
+    assert compressed_voxels(path) is None
+    check_compressed_data(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"NRRD0004\n", b"NRRD0004\nencoding: gzip\n\n"])
+def test_other_content_does_no_harm(tmp_path, content):
+    path = tmp_path / "x.nrrd"
+    path.write_bytes(content)
+    with pytest.raises(FlareSegError) as caught:
+        read_volume(path)
+    assert caught.value.code == "unreadable"
