@@ -30,6 +30,8 @@ class AugmentationSettings:
     spatial_probability: float = 0.8
     organ_shift_hu: float = 18.0
     organ_shift_probability: float = 0.5
+    wide_organ_shift_hu: tuple[float, float] = (-80.0, 130.0)
+    wide_organ_shift_fraction: float = 0.4
     damping_probability: float = 0.3
     damping: tuple[float, float] = (0.1, 1.0)
     boost_probability: float = 0.15
@@ -89,12 +91,17 @@ def sampling_points(shape, grid, rng, settings) -> torch.Tensor:
 
 
 def shift_organs(pixels, values, rng, settings) -> torch.Tensor:
-    """Brighten or darken each organ by its own amount, with a soft edge."""
+    """Brighten or darken each organ by its own amount, with a soft edge.
+
+    Some shifts are wide: contrast phases that the training data lack, such as a bright nephrogram.
+    """
     for label in torch.unique(values).tolist():
         if label in (0, 255) or rng.random() > settings.organ_shift_probability:
             continue
         mask = F.avg_pool2d((values == label).float()[None, None], 3, 1, 1)[0, 0]
-        pixels = pixels + mask * float(rng.normal(0, settings.organ_shift_hu))
+        wide = rng.random() < settings.wide_organ_shift_fraction
+        shift = rng.uniform(*settings.wide_organ_shift_hu) if wide else rng.normal(0, settings.organ_shift_hu)
+        pixels = pixels + mask * float(shift)
     return pixels
 
 

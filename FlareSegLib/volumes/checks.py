@@ -196,7 +196,8 @@ def _refuse_without_negatives(sample: np.ndarray, integers: bool, low: float, hi
     moved = (SOFT_TISSUE[0] - 50 + OFFSET, SOFT_TISSUE[1] + OFFSET)
     if inside.size >= 0.02 * values.size and inside.size and _fraction(inside, moved) >= 0.6:
         raise FlareSegError("shifted_hu", "The values are shifted: soft tissue lies near 1024 instead of 0 HU; "
-                                          "subtract 1024 from every voxel, or export the CT with its rescale intercept.")
+                                          "subtract 1024 from every voxel, or export the CT with its rescale "
+                                          "intercept.")
     if integers and low >= 0 and high <= 255:
         raise FlareSegError("not_ct", f"The values run from {low:g} to {high:g}, as in a label map or an 8-bit "
                                       "picture; give the CT in Hounsfield units.")

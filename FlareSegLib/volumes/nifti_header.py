@@ -1,4 +1,5 @@
-"""What ITK's NIfTI reader does not tell: a file cut short (it fills up with zeros) and a sheared sform.
+"""What ITK's NIfTI reader does not tell: a file cut short (it fills up with zeros), voxels that are no numbers
+(it makes them 0) and a sheared sform.
 
 Field offsets are those of nifti1.h (https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h).
 """
@@ -20,6 +21,7 @@ NIFTI2_HEADER_BYTES = 540
 MAX_COSINE = 0.01  # axes more than 0.6 degrees off a right angle are sheared
 MAX_SPACING_MISMATCH = 0.01  # of the spacing
 CHUNK_BYTES = 1 << 22
+FLOAT_TYPES = {16: "f4", 64: "f8"}  # NIfTI-1 datatype codes of floating-point voxels
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,19 @@ class NiftiHeader:
 
     Attributes
     ----------
-    file_bytes : int
-        Bytes that header and voxels take, uncompressed.
+    voxel_offset, file_bytes : int
+        Bytes before the voxels, and of header and voxels together, uncompressed.
+    float_type : str or None
+        numpy's name of the voxel type with byte order, where it is a floating-point one.
     spacing : numpy.ndarray
         pixdim 1 to 3, in the file's unit.
     sform : numpy.ndarray or None
         (3, 3) columns of the three axes, where the file has an sform.
     """
 
+    voxel_offset: int
     file_bytes: int
+    float_type: str | None
     spacing: np.ndarray
     sform: np.ndarray | None
 
@@ -50,20 +56,33 @@ def check_nifti(path: Path) -> None:
     ------
     FlareSegError
         "unreadable" for a damaged or truncated file or another content, "unsupported_type" for NIfTI-2,
-        "sheared_geometry", "invalid_geometry".
+        "not_finite", "sheared_geometry", "invalid_geometry".
     """
+    finite = True
     try:
         with _open(path) as stream:
             header = parse_header(stream.read(HEADER_BYTES))
-            length = HEADER_BYTES
+            length = HEADER_BYTES + len(stream.read(max(header.voxel_offset - HEADER_BYTES, 0)))
             while chunk := stream.read(CHUNK_BYTES):
                 length += len(chunk)
+                finite = finite and _is_finite(chunk, header.float_type)
     except (EOFError, OSError, zlib.error) as error:
         raise FlareSegError("unreadable", f"{path} is damaged or was cut short; copy or export it again.") from error
     if length < header.file_bytes:
         raise FlareSegError("unreadable", f"{path} was cut short: {length} of {header.file_bytes} bytes are there; "
                                           "copy or export it again.")
+    if not finite:
+        raise FlareSegError("not_finite", f"{path} holds voxels that are not numbers (NaN or infinity); "
+                                          "export the CT again.")
     check_geometry(header)
+
+
+def _is_finite(chunk: bytes, float_type: str | None) -> bool:
+    """Whether all whole voxels of a chunk are numbers; integers always are."""
+    if float_type is None:
+        return True
+    width = np.dtype(float_type).itemsize
+    return bool(np.isfinite(np.frombuffer(chunk, float_type, len(chunk) // width)).all())
 
 
 def parse_header(block: bytes) -> NiftiHeader:
@@ -82,14 +101,15 @@ def parse_header(block: bytes) -> NiftiHeader:
                                           "export it again.")
     dimensions = struct.unpack_from(order + "8h", block, 40)
     rank = min(max(dimensions[0], 0), 7)
-    bits = struct.unpack_from(order + "h", block, 72)[0]
+    datatype, bits = struct.unpack_from(order + "2h", block, 70)
+    float_type = order + FLOAT_TYPES[datatype] if datatype in FLOAT_TYPES else None
     pixdim = struct.unpack_from(order + "8f", block, 76)
     voxel_offset = struct.unpack_from(order + "f", block, 108)[0]
     sform_code = struct.unpack_from(order + "h", block, 254)[0]
     rows = np.array(struct.unpack_from(order + "12f", block, 280)).reshape(3, 4)
     voxels = int(np.prod([max(n, 0) for n in dimensions[1:1 + rank]], dtype=object))
     start = int(voxel_offset) if np.isfinite(voxel_offset) else HEADER_BYTES
-    return NiftiHeader(start + voxels * bits // 8, np.abs(pixdim[1:4]), rows[:, :3] if sform_code > 0 else None)
+    return NiftiHeader(start, start + voxels * bits // 8, float_type, np.abs(pixdim[1:4]), rows[:, :3] if sform_code > 0 else None)
 
 
 def check_geometry(header: NiftiHeader) -> None:

@@ -23,7 +23,7 @@ def body(shape=(24, 48, 56), seed=0) -> np.ndarray:
 
 def write_image(path, array, spacing=(4.0, 4.0, 5.0), origin=(-100.0, -90.0, -600.5), direction=None):
     """Write voxels as any image file and return its path as text."""
-    image = sitk.GetImageFromArray(array)
+    image = sitk.GetImageFromArray(array, isVector=False)
     image.SetSpacing(spacing)
     image.SetOrigin(origin)
     if direction is not None:

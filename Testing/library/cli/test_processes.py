@@ -57,15 +57,16 @@ def test_a_worker_is_cancelled_while_slices_run(folder, slow):
 def test_ctrl_c_leaves_nothing_and_the_bar_counts_slices(folder, slow, number):
     """On a pseudo terminal, as a user has it."""
     ct, model = slow
+    import termios
+
     ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 90))  # in a terminal without a size tqdm draws nothing
     arguments = ["segment", ct, "-o", "a.nii.gz", "--report", "a.json", "--model", model, "--device", "cpu",
                  "--threads", "1"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=theirs,
-                               env={**worker_environment(os.environ), "COLUMNS": "90"})
+                               env=worker_environment(os.environ))
     os.close(theirs)
-    seen = b""
-    while b"/240 " not in seen:
-        seen += os.read(ours, 1024)
+    seen = read_until(ours, b"/240 ")
     process.send_signal(number)
     assert process.wait(15) == 130
     seen += read_rest(ours)
@@ -74,6 +75,17 @@ def test_ctrl_c_leaves_nothing_and_the_bar_counts_slices(folder, slow, number):
     assert b"Segmenting" in seen
     assert seen.decode().rstrip().endswith("Stopped; nothing was written.") and b"Traceback" not in seen
     assert not list(folder.iterdir())
+
+
+def read_until(terminal, text: bytes) -> bytes:
+    """Read a pseudo terminal until it shows a text."""
+    seen = b""
+    while text not in seen:
+        try:
+            seen += os.read(terminal, 1024)
+        except OSError:  # the other end is closed
+            pytest.fail(f"{text!r} was never shown, but {seen!r}")
+    return seen
 
 
 def read_rest(terminal) -> bytes:

@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 
 from FlareSegLib.errors import FlareSegError
+from FlareSegLib.volumes.checks import check_ct
 from FlareSegLib.volumes.reading import IMAGE_IO, read_label_map, read_volume
 from FlareSegLib.volumes.sitk_bridge import sitk_from_volume
 
@@ -171,3 +172,15 @@ def test_real_ct_and_labels_share_a_grid(real_data):
     np.testing.assert_allclose(image.origin, labels.origin, atol=1e-3)
     liver = image.array[labels.array == 1]
     assert 50 < np.median(liver) < 200
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz", "nrrd", "mha"])
+def test_a_voxel_that_is_no_number_is_never_read_as_zero(tmp_path, ending):
+    """ITK's NIfTI reader turns NaN into 0 without a word."""
+    array = np.zeros((4, 300, 301), np.float32)
+    array[3, 299, 299] = np.nan
+    path = tmp_path / f"ct.{ending}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    with pytest.raises(FlareSegError) as caught:
+        check_ct(read_volume(path))
+    assert caught.value.code == "not_finite"

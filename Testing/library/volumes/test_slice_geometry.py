@@ -35,7 +35,8 @@ def test_slices_in_any_order_and_direction(angles, step, count, random):
 
 
 def test_positions_rounded_to_a_tenth_are_even():
-    assert stack_slices(axial_positions(np.round(np.arange(40) * 0.625, 1)), AXIAL).spacing == pytest.approx(0.625, abs=.01)
+    stack = stack_slices(axial_positions(np.round(np.arange(40) * 0.625, 1)), AXIAL)
+    assert stack.spacing == pytest.approx(0.625, abs=0.01)
 
 
 def test_missing_slices_are_counted_and_placed():
