@@ -109,7 +109,8 @@ def parse_header(block: bytes) -> NiftiHeader:
     rows = np.array(struct.unpack_from(order + "12f", block, 280)).reshape(3, 4)
     voxels = int(np.prod([max(n, 0) for n in dimensions[1:1 + rank]], dtype=object))
     start = int(voxel_offset) if np.isfinite(voxel_offset) else HEADER_BYTES
-    return NiftiHeader(start, start + voxels * bits // 8, float_type, np.abs(pixdim[1:4]), rows[:, :3] if sform_code > 0 else None)
+    sform = rows[:, :3] if sform_code > 0 else None
+    return NiftiHeader(start, start + voxels * bits // 8, float_type, np.abs(pixdim[1:4]), sform)
 
 
 def check_geometry(header: NiftiHeader) -> None:

@@ -49,7 +49,8 @@ def test_spaces_other_letters_and_capitals_in_paths(ct, image, tmp_path, ending)
 
 
 @pytest.mark.parametrize(("stored", "kept"), [
-    (np.float32, np.float32), (np.float64, np.float32), (np.int32, np.int16), (np.int8, np.int16), (np.uint16, np.int16),
+    (np.float32, np.float32), (np.float64, np.float32), (np.int32, np.int16), (np.int8, np.int16),
+    (np.uint16, np.int16),
 ])
 def test_voxel_types(tmp_path, stored, kept):
     array = np.arange(60).reshape(3, 4, 5).astype(stored)
