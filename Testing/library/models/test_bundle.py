@@ -1,0 +1,103 @@
+"""A bundle is read back as it was written; anything wrong in it is named."""
+
+import json
+
+import pytest
+import torch
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.models.bundle import load_network, read_bundle, verify_bundle, write_bundle
+from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
+from FlareSegLib.organs import FLARE_ORGANS
+from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
+
+FIELDS = dict(name="tiny", version="1", title="Tiny", organs=FLARE_ORGANS, working_spacing=(1.6, 1.6), grid=(32, 32),
+              normalisation=FLARE21_NORMALISATION, training={"cases": 3}, licence="none", intended_use="tests")
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return UNet2D(UNet2DSpec(features=(4, 6, 8))).eval()
+
+
+@pytest.fixture
+def folder(tmp_path, network):
+    write_bundle(tmp_path / "Modèle 1", network, **FIELDS)
+    return tmp_path / "Modèle 1"
+
+
+def change(folder, **values):
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **values}), encoding="utf-8")
+
+
+def test_round_trip(folder, network):
+    bundle = read_bundle(folder)
+    assert {name: getattr(bundle, name) for name in FIELDS} == FIELDS
+    assert bundle.network == network.spec
+    verify_bundle(bundle)
+    slices = torch.randn(1, 1, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(load_network(bundle)(slices), network(slices))
+
+
+def test_half_precision_halves_the_file_and_changes_little(tmp_path, folder, network):
+    half = write_bundle(tmp_path / "half", network, half=True, **FIELDS)
+    assert half.weights_path.stat().st_size < 0.7 * (folder / "weights.safetensors").stat().st_size
+    for name, value in load_network(half).state_dict().items():
+        assert torch.allclose(value, network.state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_the_papers_spacing_may_be_the_cts_own(tmp_path, network):
+    bundle = write_bundle(tmp_path / "native", network, **{**FIELDS, "working_spacing": None})
+    assert read_bundle(bundle.folder).working_spacing is None
+
+
+@pytest.mark.parametrize("field, value", [
+    ("format", 99), ("name", "../evil"), ("labels", []), ("grid", [33, 32]), ("working_spacing", [0, 1]),
+    ("normalisation", {"lower": 0}), ("network", {"type": "transformer"}), ("weights", {"file": "/etc/passwd", "sha256": "0" * 64}),
+])
+def test_a_wrong_field_is_named(folder, field, value):
+    change(folder, **{field: value})
+    with pytest.raises(FlareSegError) as caught:
+        read_bundle(folder)
+    assert caught.value.code in ("model_invalid", "model_unsupported")
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+
+
+def test_changed_weights_are_noticed(folder):
+    path = folder / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    for check in (verify_bundle, load_network):
+        with pytest.raises(FlareSegError) as caught:
+            check(read_bundle(folder))
+        assert caught.value.code == "model_invalid"
+
+
+def test_truncated_weights_are_noticed(folder):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FlareSegError) as caught:
+        load_network(read_bundle(folder))
+    assert caught.value.code == "model_invalid"
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(folder, network):
+    before = sorted(path.name for path in folder.parent.iterdir())
+    with pytest.raises(FlareSegError) as caught:
+        write_bundle(folder, network, **FIELDS)
+    assert caught.value.code == "output_exists"
+    assert sorted(path.name for path in folder.parent.iterdir()) == before
+
+
+def test_the_shipped_model_is_whole():
+    from FlareSegLib.models.store import find_bundle
+
+    bundle = find_bundle("default")
+    verify_bundle(bundle)
+    assert [organ.name for organ in bundle.organs] == ["liver", "kidney", "spleen", "pancreas"]
+    assert all(case["licence"] for case in bundle.training["cases"])
+    assert "not for diagnosis" in bundle.intended_use
