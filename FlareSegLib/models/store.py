@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -28,9 +29,13 @@ ZIP_CHUNK = 2**20
 
 
 def shipped_folders() -> tuple[Path, ...]:
-    """Folders of the shipped models: the repository's and an installed package's; they need not exist."""
+    """Folders of the shipped models; they need not exist.
+
+    The source tree's, an installed Slicer extension's, and a pip installation's (data files of the wheel).
+    """
     package = Path(__file__).resolve().parents[1]
-    return package.parent / "Resources" / "Models", package / "Resources" / "Models"
+    return (package.parent / "Resources" / "Models", package / "Resources" / "Models",
+            Path(sysconfig.get_path("data")) / "share" / "flareseg" / "Models")
 
 
 def user_folder() -> Path:
