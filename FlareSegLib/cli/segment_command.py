@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 
 from ..jobs.job import SegmentJob, run_job
 from ..jobs.staging import Staging
 
+WIDEST_BAR = 100
 EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.seg.nrrd
   flareseg segment DICOM_FOLDER --series 2 -o organs.seg.nrrd -o labels.nii.gz --preview organs.png
@@ -91,5 +93,7 @@ class ProgressBar:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc="Segmenting", unit=" slices", leave=False, file=sys.stderr)
+            columns, rows = shutil.get_terminal_size()  # tqdm by itself draws nothing where the terminal tells no size
+            self._bar = tqdm(total=total, desc="Segmenting", unit=" slices", leave=False, file=sys.stderr,
+                             ncols=min(columns, WIDEST_BAR), nrows=rows)
         self._bar.update(done - self._bar.n)

@@ -149,22 +149,23 @@ def run_job(job: SegmentJob, progress: Progress = lambda stage, done, total: Non
 
 
 def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> JobResult:
+    _check_options(job)
     check_targets(job)
-    _use_threads(job.threads)
-    from ..inference.device import choose_device
-    from ..inference.segment import segment
     from ..models.store import find_bundle
     from ..organs import choose_organs
-    from ..results.measurements import measure
-    from ..results.plausibility import plausibility_warnings
     from ..volumes.reading import read_volume
 
     bundle = find_bundle(job.model)
     organs = None if job.organs is None else list(job.organs)
-    choose_organs(bundle.organs, organs)  # wrong options end the job before the volume is read
-    choose_device(job.device, job.exact)
+    choose_organs(bundle.organs, organs)
     progress("reading", 0, 1)
     ct = read_volume(job.input, job.series)
+
+    from ..inference.segment import segment  # loads torch: seconds that a wrong option or file does not cost
+    from ..results.measurements import measure
+    from ..results.plausibility import plausibility_warnings
+
+    _use_threads(job.threads)
     segmentation = segment(ct, bundle, device=job.device, exact=job.exact, organs=organs,
                            progress=lambda done, total: progress("segmenting", done, total))
     progress("measuring", 0, 1)
@@ -204,11 +205,16 @@ def check_targets(job: SegmentJob) -> None:
             check_output(path, job.overwrite, suffixes)
 
 
+def _check_options(job: SegmentJob) -> None:
+    if job.threads is not None and job.threads < 1:
+        raise FlareSegError("bad_option", f"{job.threads} threads are too few; use 1 or more.")
+    if not os.path.exists(job.input):
+        raise FlareSegError("not_found", f"{job.input} does not exist; check the path.")
+
+
 def _use_threads(threads: int | None) -> None:
     if threads is None:
         return
-    if threads < 1:
-        raise FlareSegError("bad_option", f"{threads} threads are too few; use 1 or more.")
     import SimpleITK
     import torch
 
