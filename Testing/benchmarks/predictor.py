@@ -103,21 +103,25 @@ def report(options: argparse.Namespace, result: dict) -> str:
         parts.append(f"The targets are for {SLICES} slices on {TARGET_CORES} cores; this run is another one.")
     if result["agreement"]:
         parts.append("Voxels with equal labels: "
-                     + "; ".join(f"{pair} {equal:.3%}" for pair, equal in result["agreement"].items()) + ".")
-    parts.append(f"Same network: logits of FlareSeg's and nnU-Net's differ by {check['largest_logit_difference']:.2g} at "
-                 f"most; on slices that need no resampling {check['equal_labels']:.4%} of FlareSeg's exact labels "
-                 f"equal nnU-Net's (labels that occur: {', '.join(map(str, check['classes']))}).")
+                     + "; ".join(f"{pair} {equal:.3%}" for pair, equal in result["agreement"].items())
+                     + ". Random weights leave many near ties, which a trained network does not: no measure of accuracy.")
+    parts.append(f"Same network: logits of FlareSeg's and nnU-Net's differ by at most "
+                 f"{check['largest_logit_difference']:.2g}; on slices that need no resampling "
+                 f"{check['equal_labels']:.4%} of FlareSeg's exact labels equal nnU-Net's "
+                 f"(labels that occur: {', '.join(map(str, check['classes']))}).")
     return "\n\n".join(parts)
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slices", type=int, default=SLICES, help="slices of the CT, for a quick try (default %(default)s)")
+    parser.add_argument("--slices", type=int, default=SLICES,
+                        help="slices of the CT, fewer for a quick try (default %(default)s)")
     parser.add_argument("--only", action="append", choices=list(VARIANTS), metavar="NAME",
                         help=f"run this variant alone, may be repeated: {', '.join(VARIANTS)}")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each variant; the median is given")
-    parser.add_argument("--threads", type=int, default=usable_cores(), help="threads of each variant (default: all cores)")
+    parser.add_argument("--threads", type=int, default=usable_cores(),
+                        help="threads of each variant (default: all cores)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, single runs included, to FILE")
     options = parser.parse_args(words)
     if options.slices < CHECKED_SLICES or options.repeat < 1 or options.threads < 1:
