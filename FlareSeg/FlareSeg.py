@@ -1,0 +1,395 @@
+"""FlareSeg: segment liver, kidneys, spleen and pancreas on an abdominal CT with one click.
+
+What needs no Slicer is in FlareSegLib, what is longer than a few lines in FlareSegModuleLib.
+"""
+
+import time
+
+import qt
+import slicer
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (ScriptedLoadableModule, ScriptedLoadableModuleLogic,
+                                           ScriptedLoadableModuleTest, ScriptedLoadableModuleWidget)
+from slicer.util import VTKObservationMixin
+
+import FlareSegModuleLib  # noqa: F401  makes FlareSegLib importable
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.models.store import list_bundles
+from FlareSegModuleLib import dependencies, links
+from FlareSegModuleLib.device_line import Device
+from FlareSegModuleLib.diagnostics import diagnostic_report
+from FlareSegModuleLib.panel import Panel
+from FlareSegModuleLib.result_import import report_of
+from FlareSegModuleLib.run import RunOptions
+from FlareSegModuleLib.sample_data import load_phantom
+from FlareSegModuleLib.scene_job import SceneJob
+from FlareSegModuleLib.startup import on_startup_completed
+from FlareSegModuleLib.terminology import register_terminology
+
+HOMEPAGE = "https://github.com/FlareSeg/SlicerFlareSeg"
+
+
+#
+# FlareSeg
+#
+
+
+class FlareSeg(ScriptedLoadableModule):
+    """The module's description and what is registered when Slicer has started."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("FlareSeg")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = ["Segmentations", "Terminologies"]
+        self.parent.contributors = ["FlareSeg contributors"]
+        self.parent.helpText = _(
+            "Segments liver, kidneys, spleen and pancreas on abdominal CT. Choose a CT and press "
+            "<b>Segment abdomen</b>. <b>For research, not for diagnosis or treatment.</b> "
+            "See <a href=\"{url}\">the extension's page</a> for a tutorial, the model's training data and its limits."
+        ).format(url=HOMEPAGE)
+        self.parent.acknowledgementText = _(
+            "The method is that of Witanto et al. (team DeepInsthink), MICCAI FLARE 2021: z-isotropification and a 2D "
+            "nnU-Net on whole slices. Please cite that paper and Isensee et al., nnU-Net, Nature Methods 18 (2021), "
+            "<a href=\"https://doi.org/10.1038/s41592-020-01008-z\">doi:10.1038/s41592-020-01008-z</a>.")
+        slicer.app.connect("startupCompleted()", on_startup_completed)
+
+
+#
+# FlareSegParameterNode
+#
+
+
+@parameterNodeWrapper
+class FlareSegParameterNode:
+    """Parameters of the module, saved with the scene.
+
+    inputVolume - CT to segment
+    outputSegmentation - where the organs go; None for a new segmentation each run
+    lastResult - segmentation that the results section shows
+    skippedOrgans - names of the organs to leave out, comma-separated
+    model - name of the model, or "default"
+    device - where the model runs
+    exact - float32 throughout
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    lastResult: vtkMRMLSegmentationNode
+    skippedOrgans: str = ""
+    model: str = "default"
+    device: Device = Device.AUTOMATIC
+    exact: bool = False
+
+
+#
+# FlareSegWidget
+#
+
+
+class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel's life with the scene, and what its buttons do; what it shows is `FlareSegModuleLib.panel`."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+        self._job = None
+        self._lastError = None
+
+    def setup(self):
+        """Build the panel."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/FlareSeg.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = FlareSegLogic()
+        self.panel = Panel(self.ui, self.resourcePath("FlareSegRequirements.txt"), self.onModelChanged,
+                           self.onOrgansChanged)
+        self._connectButtons()
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def _connectButtons(self):
+        ui, models = self.ui, self.panel.models
+        for button, slot in (
+                (ui.applyButton, self.onApplyButton), (ui.cancelButton, self.onCancelButton),
+                (ui.phantomButton, self.onPhantomButton),
+                (ui.segmentEditorButton, lambda: self._openResult(links.open_segment_editor)),
+                (ui.statisticsButton, lambda: self._openResult(links.open_segment_statistics)),
+                (ui.importFolderButton, lambda: models.import_from(qt.QFileDialog.getExistingDirectory())),
+                (ui.importZipButton, lambda: models.import_from(
+                    qt.QFileDialog.getOpenFileName(None, _("Import a model"), "", _("Zip files (*.zip)")))),
+                (ui.removeModelButton, lambda: models.remove([models.chosen])),
+                (ui.clearModelsButton, lambda: models.remove(models.imported)),
+                (ui.copyReportButton, self.onCopyReportButton)):
+            button.connect("clicked()", slot)
+
+    def cleanup(self):
+        """The module is closed or reloaded: nothing may go on."""
+        if self._job is not None:
+            self._job.abandon()
+        self.setParameterNode(None)
+        self.panel.stop()
+        self.removeObservers()
+
+    def enter(self):
+        """The user opens the module."""
+        self.initializeParameterNode()
+        self.panel.setup.resume()
+
+    def exit(self):
+        """The user opens another module; a run goes on."""
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller=None, event=None):
+        """Let go of the scene's nodes; a run stops by itself."""
+        self.setParameterNode(None)
+        self.panel.verdict.watch(None)
+
+    def onSceneEndClose(self, caller=None, event=None):
+        """Begin anew where the panel is in view."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Use the scene's parameters; choose the first volume where none is chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self._parameterNode.inputVolume is None:
+            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if first is not None:
+                self._parameterNode.inputVolume = first
+
+    def setParameterNode(self, parameterNode):
+        """Connect the panel to parameters, or to none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self.panel.show(parameterNode)
+
+    def onParametersModified(self, caller=None, event=None):
+        """Show the parameters."""
+        self.panel.show(self._parameterNode)
+
+    def onModelChanged(self, name):
+        """The user chose another model, or the list has changed."""
+        self._parameterNode.model = name
+        self.panel.show(self._parameterNode)
+
+    def onOrgansChanged(self):
+        """The user ticked or unticked an organ."""
+        self._parameterNode.skippedOrgans = ",".join(self.panel.organs.skipped)
+
+    def onApplyButton(self):
+        """Segment, unless something is missing or would be replaced against the user's wish."""
+        if not self.panel.may_replace():
+            return
+        try:
+            self.panel.setup.ensure()
+            self._job = self.logic.start(self._parameterNode.inputVolume, self._parameterNode.outputSegmentation,
+                                         self.panel.options(), self.panel.follow, self.onEnd)
+        except (ValueError, dependencies.NotReady) as error:
+            self._fail(error)
+            return
+        self.panel.running = True
+        self.panel.progress.begin()
+        self.panel.show_what_can_be_done()
+
+    def onCancelButton(self):
+        """Stop the run; onEnd tells when it has ended."""
+        self.ui.cancelButton.enabled = False
+        self._job.cancel()
+
+    def onEnd(self, job):
+        """The run has ended, one way or another."""
+        self._job, self.panel.running = None, False
+        if job.error is None:
+            self.logic.getParameterNode().lastResult = job.segmentation
+            self.panel.progress.end(_("Done."))
+        elif job.cancelled:
+            self.panel.progress.end(str(job.error))
+        else:
+            self._fail(job.error)
+        self.panel.show(self._parameterNode)
+
+    def _fail(self, error):
+        self._lastError = error
+        known = isinstance(error, (FlareSegError, ValueError, dependencies.NotReady))
+        sentence = str(error) if known else _("The segmentation failed unexpectedly; please send the diagnostic report "
+                                              "(section Advanced).")
+        self.panel.progress.end(sentence)
+        self.panel.log(str(error))
+        slicer.util.errorDisplay(sentence, windowTitle="FlareSeg", detailedText="" if known else str(error))
+
+    def onPhantomButton(self):
+        """Make the synthetic CT and select it."""
+        self.ui.phantomButton.enabled = False
+        try:
+            self._parameterNode.inputVolume = load_phantom()
+        finally:
+            self.panel.show_what_can_be_done()
+
+    def onCopyReportButton(self):
+        """Put the diagnostic report on the clipboard."""
+        parameters = self._parameterNode
+        slicer.app.clipboard().setText(diagnostic_report(parameters.inputVolume, self.ui.deviceLabel.text,
+                                                         report_of(parameters.lastResult), self._lastError))
+        self.panel.log(_("The diagnostic report is on the clipboard."))
+
+    def _openResult(self, opener):
+        opener(self._parameterNode.lastResult, self._parameterNode.inputVolume)
+
+
+#
+# FlareSegLogic
+#
+
+
+class FlareSegLogic(ScriptedLoadableModuleLogic):
+    """Segmentation without a GUI, for scripts and notebooks."""
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        register_terminology()
+
+    def getParameterNode(self):
+        """Return the module's parameters in the scene."""
+        return FlareSegParameterNode(super().getParameterNode())
+
+    def start(self, inputVolume, outputSegmentation, options, onMessage=lambda message: None,
+              onEnd=lambda job: None):
+        """Begin a run and return its `SceneJob` at once; see there for the callbacks."""
+        return SceneJob(inputVolume, outputSegmentation, options, onMessage, onEnd)
+
+    def process(self, inputVolume, outputSegmentation=None, organs=None, model="default", device="auto", exact=False,
+                progress=None):
+        """Segment a CT and return the segmentation node; Slicer's windows stay alive meanwhile.
+
+        :param inputVolume: CT volume node, in Hounsfield units
+        :param outputSegmentation: segmentation node that gets the organs; None for a new one
+        :param organs: names of the organs, for instance ["liver", "spleen"]; None for all
+        :param model: name of an installed model, or a model's folder
+        :param device: "auto", "cuda", "mps" or "cpu"
+        :param exact: float32 throughout
+        :param progress: called with (stage, done, total)
+        :raises ValueError: with one clear sentence, where the input or a parameter cannot be used
+        :raises RuntimeError: where it was stopped or failed unexpectedly; the scene is unchanged in either case
+        """
+        def onMessage(message):
+            if progress is not None and message["type"] == "progress":
+                progress(message["stage"], message["done"], message["total"])
+
+        options = RunOptions(None if organs is None else tuple(organs), str(model), device, exact)
+        job = self.start(inputVolume, outputSegmentation, options, onMessage)
+        job.wait()
+        if job.error is not None:
+            kind = ValueError if isinstance(job.error, FlareSegError) and not job.cancelled else RuntimeError
+            raise kind(str(job.error)) from job.error
+        return job.segmentation
+
+
+#
+# FlareSegTest
+#
+
+
+class FlareSegTest(ScriptedLoadableModuleTest):
+    """Self-tests on a small synthetic CT; they need the packages and a model, no network and no GPU."""
+
+    def setUp(self):
+        """Begin with an empty scene."""
+        slicer.mrmlScene.Clear(0)
+        self.logic = FlareSegLogic()
+        self.models = [bundle.name for bundle in list_bundles()]
+        if not self.models:
+            self.skipTest("There is no model to segment with.")
+
+    def load(self):
+        """Return the node of a synthetic CT that is segmented within seconds."""
+        return load_phantom(size=(96, 96, 16), spacing=(3.5, 3.5, 10.0))
+
+    def segment(self, volume, **options):
+        """Return the segmentation of a volume."""
+        return self.logic.process(volume, model=self.models[0], device="cpu", **options)
+
+    def nodes(self):
+        """Return how many nodes of each kind matter here."""
+        return [slicer.mrmlScene.GetNumberOfNodesByClass(name)
+                for name in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLTransformNode")]
+
+    def test_segment(self):
+        """All segments are there, coded, on one layer, over the CT."""
+        volume, stages = self.load(), []
+        node = self.segment(volume, progress=lambda stage, done, total: stages.append((stage, done, total)))
+        segmentation, report = node.GetSegmentation(), report_of(node)
+        self.assertEqual(list(segmentation.GetSegmentIDs()), [organ["name"] for organ in report["organs"]])
+        self.assertEqual(segmentation.GetNumberOfLayers(), 1)
+        self.assertIs(node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()), volume)
+        for organ in report["organs"]:
+            segment = segmentation.GetSegment(organ["name"])
+            voxels = slicer.util.arrayFromSegmentBinaryLabelmap(node, organ["name"], volume)
+            self.assertEqual(int((voxels > 0).sum()), organ["voxels"])
+            self.assertIn("SCT^123037004", segment.GetTerminology())
+        self.assertIn(("segmenting", report["slices_run"], report["slices_run"]), stages)
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        parents = [hierarchy.GetItemParent(hierarchy.GetItemByDataNode(each)) for each in (volume, node)]
+        self.assertEqual(parents[0], parents[1])
+
+    def test_transformed_volume(self):
+        """The segmentation moves with its CT; other segments of a given output stay."""
+        volume = self.load()
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        volume.SetAndObserveTransformNodeID(transform.GetID())
+        output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        output.GetSegmentation().AddEmptySegment("mine", "mine")
+        self.assertIs(self.segment(volume, outputSegmentation=output, organs=["spleen"]), output)
+        self.assertEqual(list(output.GetSegmentation().GetSegmentIDs()), ["mine", "spleen"])
+        self.assertIs(output.GetParentTransformNode(), transform)
+
+    def test_cancel(self):
+        """Cancelling takes less than a second and leaves the scene as it was."""
+        volume = self.load()
+        before = self.nodes()
+        job = self.logic.start(volume, None, RunOptions(model=self.models[0], device="cpu"),
+                               lambda message: asked.append(time.monotonic()) or job.cancel()
+                               if message["type"] == "hello" else None)
+        asked = []
+        job.wait()
+        self.assertLess(time.monotonic() - asked[0], 1.0)
+        self.assertTrue(job.cancelled)
+        self.assertEqual(self.nodes(), before)
+
+    def test_scene_close(self):
+        """Closing the scene ends a run."""
+        job = self.logic.start(self.load(), None, RunOptions(model=self.models[0], device="cpu"))
+        slicer.mrmlScene.Clear(0)
+        job.wait()
+        self.assertTrue(job.cancelled)
+        self.assertEqual(self.nodes(), [0, 0, 0])
+
+    def test_bad_input(self):
+        """What cannot be segmented is refused with a sentence."""
+        empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+        no_ct = self.load()
+        slicer.util.updateVolumeFromArray(no_ct, slicer.util.arrayFromVolume(no_ct) * 0)
+        before = self.nodes()
+        for volume, options in ((None, {}), (empty, {}), (no_ct, {}), (no_ct, {"organs": ["heart"]})):
+            with self.assertRaises(ValueError):
+                self.segment(volume, **options)
+        with self.assertRaises(ValueError):
+            self.logic.process(no_ct, model="no such model")
+        self.assertEqual(self.nodes(), before)

@@ -1,0 +1,118 @@
+"""From a finished run to a segmentation node over its CT."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from vtk.util import numpy_support
+
+from FlareSegLib.organs import Organ
+from FlareSegLib.results.seg_nrrd import terminology_entry
+
+from .compatibility import set_terminology
+from .run import RunResult
+
+REPORT_ATTRIBUTE = "FlareSeg.Report"
+
+
+def import_result(result: RunResult, organs: tuple[Organ, ...], volume_node, segmentation_node=None):
+    """Put a result into the scene and return its segmentation node.
+
+    Parameters
+    ----------
+    result : RunResult
+        The labels and the report.
+    organs : tuple of Organ
+        One segment each.
+    volume_node : vtkMRMLScalarVolumeNode
+        The CT that was segmented, its grid unchanged.
+    segmentation_node : vtkMRMLSegmentationNode, optional
+        Where to put it: segments of the same organs are replaced, others stay. A new node by default.
+    """
+    node = segmentation_node or _new_node(volume_node)
+    modified = node.StartModify()
+    try:
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)  # sets the node reference, too
+        _set_segments(node, organs, _labelmap(result, volume_node))
+        node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        node.SetAttribute(REPORT_ATTRIBUTE, json.dumps(result.report))
+        _put_beside(node, volume_node)
+    except BaseException:
+        if segmentation_node is None:
+            slicer.mrmlScene.RemoveNode(node)
+        raise
+    finally:
+        node.EndModify(modified)
+    return node
+
+
+def report_of(segmentation_node) -> dict | None:
+    """Return the report that came with a segmentation; None where there is none."""
+    text = segmentation_node.GetAttribute(REPORT_ATTRIBUTE) if segmentation_node is not None else None
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
+
+
+def held_organs(segmentation_node, organs: tuple[Organ, ...]) -> list[str]:
+    """Return the names of those organs for which the node holds a segment already."""
+    if segmentation_node is None:
+        return []
+    return [organ.name for organ in organs if segmentation_node.GetSegmentation().GetSegment(organ.name)]
+
+
+def _new_node(volume_node):
+    name = slicer.mrmlScene.GenerateUniqueName(_("{volume} organs").format(volume=volume_node.GetName()))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _labelmap(result: RunResult, volume_node):
+    """The labels as Slicer's image, on the CT's grid; it covers the part that holds organs."""
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    image = slicer.vtkOrientedImageData()
+    extent = []
+    for first, size in zip(result.first_voxel, reversed(result.labels.shape)):
+        extent += [first, first + size - 1]
+    image.SetExtent(*extent)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    scalars = numpy_support.numpy_to_vtk(np.ravel(result.labels), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
+    scalars.SetName("ImageScalars")
+    image.GetPointData().SetScalars(scalars)
+    return image
+
+
+def _set_segments(node, organs: tuple[Organ, ...], image) -> None:
+    """One segment an organ, all on the same image: one layer, whose values are the organs' labels.
+
+    `ImportLabelmapToSegmentationNode` would number the segments by their order, wrong for some of the organs.
+    """
+    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    segmentation = node.GetSegmentation()
+    for organ in organs:
+        segment = segmentation.GetSegment(organ.name)
+        known = segment is not None
+        segment = segment or slicer.vtkSegment()
+        segment.SetName(organ.name)
+        segment.SetColor(*(level / 255 for level in organ.colour))
+        set_terminology(segment, terminology_entry(organ))
+        segment.RemoveAllRepresentations()
+        segment.SetLabelValue(organ.label)
+        segment.AddRepresentation(representation, image)
+        if not known:
+            segmentation.AddSegment(segment, organ.name)
+
+
+def _put_beside(node, volume_node) -> None:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    volume_item = hierarchy.GetItemByDataNode(volume_node)
+    parent = hierarchy.GetItemParent(volume_item) if volume_item else hierarchy.GetSceneItemID()
+    item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parent, node)
+    hierarchy.SetItemParent(item, parent)
