@@ -20,8 +20,8 @@ COMMANDS = (segment_command, models_command, phantom_command)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status (`errors.EXIT_CODES`; 2 for wrong arguments).
 
-    What the user can mend is told in one sentence on standard error (a list to choose from may follow). An unexpected exception is a defect and keeps
-    its traceback.
+    What the user can mend is told in one sentence on standard error (a list to choose from may follow). An
+    unexpected exception is a defect and keeps its traceback.
     """
     _print_any_letter()
     options = build_parser().parse_args(arguments)

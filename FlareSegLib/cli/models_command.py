@@ -47,13 +47,14 @@ def show_model(options: argparse.Namespace) -> None:
     bundle = find_bundle(options.model)
     spacing = "the CT's own" if bundle.working_spacing is None else _times(bundle.working_spacing, " mm")
     norm = bundle.normalisation
+    widths = ", ".join(map(str, bundle.network.features))
     facts = {
         "name": f"{bundle.name} {bundle.version}",
         "title": bundle.title,
         "organs": ", ".join(f"{organ.label} {organ.name}" for organ in bundle.organs),
         "intended use": bundle.intended_use,
         "licence": bundle.licence,
-        "network": f"2D U-Net, {parameter_count(bundle.network):,} parameters, widths {', '.join(map(str, bundle.network.features))}",
+        "network": f"2D U-Net, {parameter_count(bundle.network):,} parameters, widths {widths}",
         "grid": f"{_times(bundle.grid)} at {spacing}",
         "normalisation": f"clip to {norm.lower:g} to {norm.upper:g} HU, mean {norm.mean:g}, sd {norm.sd:g}",
         "weights": f"SHA-256 {bundle.weights_sha256}",

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from FlareSegLib.cli.main import main
 
 SMALL = ["--size", "64", "56", "24", "--spacing", "6", "6", "8"]
+COARSE = ["--size", "20", "18", "8", "--spacing", "18", "18", "24"]
 
 
 def test_it_writes_a_ct_and_the_true_labels(folder, model, capsys):
@@ -20,7 +21,7 @@ def test_it_writes_a_ct_and_the_true_labels(folder, model, capsys):
 
 def test_the_seed_is_the_patient(folder):
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        assert main(["phantom", "-o", f"{name}.nii", "--seed", seed, "--size", "20", "18", "8", "--spacing", "18", "18", "24"]) == 0
+        assert main(["phantom", "-o", f"{name}.nii", "--seed", seed, *COARSE]) == 0
     a, b, c = (sitk.GetArrayFromImage(sitk.ReadImage(f"{name}.nii")) for name in "abc")
     assert np.array_equal(a, b) and not np.array_equal(a, c)
 

@@ -23,7 +23,8 @@ def talk(command, line: bytes, *arguments):
         return [json.loads(text) for text in lines], worker.wait()
 
 
-@pytest.mark.parametrize("line", [b"garbage\n", b"\xff\xfe\n", b"[]\n", b"\n", b'{"input": "a"}\n', b"[" * 100000 + b"\n"])
+@pytest.mark.parametrize("line", [b"garbage\n", b"\xff\xfe\n", b"[]\n", b"\n", b'{"input": "a"}\n',
+                                  b"[" * 100000 + b"\n"])
 def test_a_garbled_job_is_refused_in_one_message(python, line):
     messages, status = talk(python["direct"], line)
     assert [message["type"] for message in messages] == ["hello", "error"]
