@@ -104,7 +104,7 @@ def report(options: argparse.Namespace, result: dict) -> str:
     if result["agreement"]:
         parts.append("Voxels with equal labels: "
                      + "; ".join(f"{pair} {equal:.3%}" for pair, equal in result["agreement"].items())
-                     + ". Random weights leave many near ties, which a trained network does not: no measure of accuracy.")
+                     + ". Random weights leave many more near ties than trained ones: no measure of accuracy.")
     parts.append(f"Same network: logits of FlareSeg's and nnU-Net's differ by at most "
                  f"{check['largest_logit_difference']:.2g}; on slices that need no resampling "
                  f"{check['equal_labels']:.4%} of FlareSeg's exact labels equal nnU-Net's "
