@@ -27,11 +27,14 @@ class OneSliceNorm(nn.Module):
 
 
 def shape_for_device(network: UNet2D, device: Device) -> UNet2D:
-    """Return a copy of the network on `device`, in the device's precision.
+    """Return the network on `device`, in the device's precision; the one that was given keeps its weights.
 
-    The exact path keeps the plain network. Otherwise weights are channels-last, and on the CPU (one slice a
-    forward pass) instance normalisation runs as batch normalisation.
+    The exact path runs the plain network (on the CPU itself, not a copy: 165 MB less for the paper's). Otherwise
+    weights are channels-last, and on the CPU (one slice a forward pass) instance normalisation runs as batch
+    normalisation.
     """
+    if device.exact and device.name == "cpu":
+        return network.eval()
     network = copy.deepcopy(network).eval().requires_grad_(False)
     if device.exact:
         return network.to(device.name)
