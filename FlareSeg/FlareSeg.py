@@ -364,10 +364,14 @@ class FlareSegTest(ScriptedLoadableModuleTest):
         """Cancelling takes less than a second and leaves the scene as it was."""
         volume = self.load()
         before = self.nodes()
-        job = self.logic.start(volume, None, RunOptions(model=self.models[0], device="cpu"),
-                               lambda message: asked.append(time.monotonic()) or job.cancel()
-                               if message["type"] == "hello" else None)
         asked = []
+
+        def cancelAtFirstSlice(message):
+            if message.get("stage") == "segmenting" and not asked:
+                asked.append(time.monotonic())
+                job.cancel()
+
+        job = self.logic.start(volume, None, RunOptions(model=self.models[0], device="cpu"), cancelAtFirstSlice)
         job.wait()
         self.assertLess(time.monotonic() - asked[0], 1.0)
         self.assertTrue(job.cancelled)

@@ -111,8 +111,9 @@ def _set_segments(node, organs: tuple[Organ, ...], image) -> None:
 
 
 def _put_beside(node, volume_node) -> None:
+    """Make the segmentation a sibling of its CT. Without Slicer's windows nodes may have no item yet."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    volume_item = hierarchy.GetItemByDataNode(volume_node)
-    parent = hierarchy.GetItemParent(volume_item) if volume_item else hierarchy.GetSceneItemID()
-    item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(parent, node)
-    hierarchy.SetItemParent(item, parent)
+    top = hierarchy.GetSceneItemID()
+    volume_item = hierarchy.GetItemByDataNode(volume_node) or hierarchy.CreateItem(top, volume_node)
+    item = hierarchy.GetItemByDataNode(node) or hierarchy.CreateItem(top, node)
+    hierarchy.SetItemParent(item, hierarchy.GetItemParent(volume_item))
