@@ -1,10 +1,11 @@
 """Hounsfield units: what each tissue looks like in each contrast phase, and how a scanner would show it.
 
 Parenchyma follows the project's reference "disease_and_flare.md", part A3.1. Measured there: liver without contrast
-58.3 ± 8.9 HU, spleen without contrast about 45 HU (Karlo 2013) and arterial 120 ± 25, renal cortex +195 to +217 HU
-in the arterial phase, medulla 110 to 140 HU below the cortex then and less than 30 HU in the portal one, pancreas 40 to 50
-without contrast and 80 to 95 in the portal phase. Fat, gas and the values it marks [D] are design values; vessels
-are chosen to fit the organs that they feed.
+58.3 ± 8.9 HU, spleen without contrast about 45 HU (Karlo 2013), renal cortex enhancing by 195 to 217 HU in the
+arterial phase, medulla 110 to 140 HU below the cortex then and less than 30 HU in the portal phase, pancreas 40 to
+50 HU without contrast. Its other values are design values (marked [D] there): portal liver 110, spleen 120, cortex
+190, pancreas 80 to 95; arterial liver 75, spleen 120, pancreas 100 to 130. Fat, gas, bowel and vessels are chosen
+here to fit them.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def bowel_structures(patient: Patient, trunk: Trunk, organs: Organs, hu: dict) -
 
     loops = [Structure(fit(loop, *(f.grown(1.0) for f in fixed)), look) for loop, look in _small_bowel(patient, hu)]
     return loops + [
-        *(Structure(fit(part), _colon_look(hu, gas_level)) for part, gas_level in zip(colon, (-12, -60, -2))),
-        Structure(fit(duodenum, stomach), _fluid_look(hu, 2.8)), Structure(fit(stomach), _stomach_look(hu)),
+        *(Structure(fit(part), _colon_look(hu, gas_level)) for part, gas_level in zip(colon, (-2, -60, 12))),
+        Structure(fit(duodenum, stomach), _fluid_look(hu, 2.2, -12.0)), Structure(fit(stomach), _stomach_look(hu)),
     ]
 
 
@@ -37,8 +37,8 @@ def _stomach(patient: Patient) -> Shape:
 
 def _duodenum() -> Shape:
     """Bulb, descending part beside the pancreatic head, horizontal part between aorta and mesenteric vessels."""
-    path = [(-34, -40, 10), (-48, -30, 4), (-53, -14, -14), (-52, -6, -40), (-42, -4, -58), (-10, -8, -64), (20, -12, -58),
-            (34, -20, -40)]
+    path = [(-34, -40, 10), (-48, -30, 4), (-53, -14, -14), (-52, -6, -40), (-42, -4, -58), (-10, -8, -64),
+            (20, -12, -58), (34, -20, -40)]
     return tube(path, [9, 11, 11.5, 12, 11.5, 8.5, 10, 10], flatten_z=1.1).roughened(1.2)
 
 
@@ -51,9 +51,9 @@ def _colon(patient: Patient) -> tuple[Shape, Shape, Shape]:
         path[1:-1] += rng.normal(0, 2.5, path[1:-1].shape)
         return tube(path, radius * rng.uniform(0.88, 1.12, len(path)), steps=6).roughened(1.8)
 
-    ascending = haustral([(-92, 10, -150), (-94, 12, -110), (-92, 4, -80), (-86, -12, -62)], 21)
-    transverse = haustral([(-82, -32, -62), (-60, -56, -66), (-28, -66, -72), (8, -68, -70), (44, -64, -52), (72, -46, -24),
-                           (92, -22, -2)], 18)
+    ascending = haustral([(-94, -6, -150), (-97, 0, -110), (-94, -4, -80), (-86, -16, -62)], 21)
+    transverse = haustral([(-82, -32, -62), (-60, -56, -66), (-28, -66, -72), (8, -68, -70), (44, -64, -52),
+                           (72, -46, -24), (92, -22, -2)], 18)
     descending = haustral([(96, -8, 2), (104, 14, -22), (104, 24, -60), (102, 20, -110), (98, 14, -150)], 14)
     return ascending, transverse, descending
 
@@ -67,7 +67,8 @@ def _small_bowel(patient: Patient, hu: dict) -> list[tuple[Shape, object]]:
             for y in (-58, -34, -10):
                 if (z > -40 and x < 25) or (y > -30 and abs(x + 5) < 30) or (z > -20 and y < -50):
                     continue
-                loops.append((_loop(rng, np.array([x, y, z])), _fluid_look(hu, rng.uniform(2.0, 4.5), rng.uniform(-12, 18))))
+                look = _fluid_look(hu, rng.uniform(2.0, 4.5), rng.uniform(-12, 18))
+                loops.append((_loop(rng, np.array([x, y, z])), look))
     return loops
 
 
@@ -110,7 +111,7 @@ def _colon_look(hu: dict, gas_level: float):
     def look(p: Points, distance):
         wall = _wall(distance, 1.8)
         gas = np.clip(gas_level - p.y + 0.5 * p.lumps, 0, 1)
-        bubbles = np.clip((p.grain - 1.1) * 2.5, 0, 1)
+        bubbles = np.clip((p.grain - 0.85) * 2.5, 0, 1)
         stool = hu["stool"] + 12 * p.lumps - 420 * bubbles
         return wall * hu["bowel_wall"] + (1 - wall) * (stool + gas * (hu["gas"] - stool))
 

@@ -50,13 +50,13 @@ class Points:
     def box(self, lower, upper) -> tuple[slice, slice, slice] | None:
         """Return the k, j, i slices of the voxels in a box (mm, x y z order), or None where it holds none."""
         slices = []
-        for axis, low, high in zip(self.axes, lower, upper):
-            first = int(np.searchsorted(axis, low - self.margin))
-            last = int(np.searchsorted(axis, high + self.margin, side="right"))
+        for a in (2, 1, 0):
+            first = int(self.axes[a].searchsorted(lower[a] - self.margin))
+            last = int(self.axes[a].searchsorted(upper[a] + self.margin, side="right"))
             if first >= last:
                 return None
             slices.append(slice(first, last))
-        return tuple(reversed(slices))
+        return tuple(slices)
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> Points:
         axes = tuple(axis[part] for axis, part in zip(self.axes, reversed(box)))
@@ -269,13 +269,15 @@ def tube(points, radii, steps: int = 4, flatten_z: float = 1.0) -> Shape:
     """
     curve, radius = smooth_path(points, radii, steps)
     height = max(flatten_z, 1.0)
-    pieces = list(zip(curve, curve[1:], radius, radius[1:]))
+    reach = (np.maximum(radius[:-1], radius[1:]) + REACH)[:, None] * (1.0, 1.0, height)
+    lower = np.minimum(curve[:-1], curve[1:]) - reach
+    upper = np.maximum(curve[:-1], curve[1:]) + reach
+    pieces = list(zip(curve, curve[1:], radius, radius[1:], lower.tolist(), upper.tolist()))
 
     def distance(p):
         nearest = np.full(p.x.shape, REACH, np.float32)
-        for start, end, r0, r1 in pieces:
-            reach = (max(r0, r1) + REACH) * np.array([1.0, 1.0, height])
-            box = p.box(np.minimum(start, end) - reach, np.maximum(start, end) + reach)
+        for start, end, r0, r1, lower, upper in pieces:
+            box = p.box(lower, upper)
             if box is not None:
                 part = nearest[box]
                 np.minimum(part, _capsule(p.x[box], p.y[box], p.z[box], start, end, r0, r1, flatten_z), out=part)

@@ -45,7 +45,8 @@ def make_organs(patient: Patient, trunk: Trunk) -> Organs:
     spleen = remembered(_spleen(patient, trunk, kidneys[1]))
     gallbladder = _gallbladder(patient)
     liver = remembered(without(_liver(patient, trunk), spleen.grown(5), gallbladder))
-    pancreas = remembered(without(_pancreas(patient), liver.grown(2), spleen.grown(2), *(k.outline.grown(2.5) for k in kidneys)))
+    kidney_rooms = (kidney.outline.grown(2.5) for kidney in kidneys)
+    pancreas = remembered(without(_pancreas(patient), liver.grown(2), spleen.grown(2), *kidney_rooms))
     return Organs(liver, kidneys, spleen, pancreas, gallbladder)
 
 
@@ -55,7 +56,7 @@ def _kidney(patient: Patient, name: str, side: int) -> Kidney:
     size = 1 + patient.vary(name + " size", 0.035)
     centre = np.array([side * (66 + dx), 31 + dy / 2, (-18 if side < 0 else -4) + dz])
     turn = rotation(about_z=side * 32, about_y=-side * 13, about_x=-10)
-    outer = ellipsoid(centre, np.array([30, 25.5, 55]) * size, turn)
+    outer = ellipsoid(centre, np.array([29.7, 25.2, 54.5]) * size, turn)
     inward = turn @ np.array([-side, 0, 0])
     sinus = union(ellipsoid(centre + 13 * inward, (16, 7, 26), turn),
                   ellipsoid(centre + 31 * inward, (15, 10, 15), turn), blend=8).roughened(1.6, 1.0)
@@ -70,7 +71,7 @@ def _spleen(patient: Patient, trunk: Trunk, left_kidney: Kidney) -> Shape:
     dx, dy, dz = patient.vary("spleen", 3, 3)
     size = 1 + patient.vary("spleen size", 0.07)
     centre = (98 + dx, 34 + dy, 34 + dz)
-    body = ellipsoid(centre, np.array([28, 50, 55]) * size, rotation(about_z=38, about_y=-8, about_x=18))
+    body = ellipsoid(centre, np.array([30, 52, 57]) * size, rotation(about_z=38, about_y=-8, about_x=18))
     stomach_bed = ellipsoid((50, -2, 48), (40, 45, 52))
     fitted = intersection(body, trunk.abdomen.grown(-1), blend=10)
     return without(fitted, stomach_bed, left_kidney.outline.grown(3), blend=6).roughened(0.8)
@@ -79,14 +80,15 @@ def _spleen(patient: Patient, trunk: Trunk, left_kidney: Kidney) -> Shape:
 def _liver(patient: Patient, trunk: Trunk) -> Shape:
     """Right lobe fitted to wall and dome, left lobe across the midline, caudate behind it; fissures cut in."""
     shift = patient.vary("liver edge", 3.5)
-    low = -44 + patient.vary("liver tip", 7)
-    medial = half_space((-20 + shift, 0, 50), (1, 0.30, -0.22))
-    visceral = half_space((-42 + shift, 0, 22), (0.76, 0.20, -0.62))
+    low = -48 + patient.vary("liver tip", 7)
+    medial = half_space((-17 + shift, 0, 50), (1, 0.30, -0.22))
+    visceral = half_space((-40 + shift, 0, 22), (0.76, 0.20, -0.62))
     bottom = half_space((0, 0, low), (0, 0.1, -1))
     room = trunk.abdomen.grown(4)
     right = intersection(room, medial, visceral, bottom, blend=22)
     left = ellipsoid((6, -50, 58 + shift), (74, 33, 39), rotation(about_z=9, about_y=-10))
-    left = intersection(left, room, blend=14)
+    behind_left = half_space((40, -40, 58), (0.5, 1, 0))
+    left = intersection(left, behind_left, room, blend=14)
     caudate = ellipsoid((-13, -6, 58), (15, 15, 24))
     whole = union(right, left, caudate, blend=16)
     venous_fissure = ellipsoid((2, -22, 52), (22, 2.6, 26), rotation(about_z=-18))
@@ -111,7 +113,7 @@ def _pancreas(patient: Patient) -> Shape:
     path = [(-30, -8, -32), (-30, -16, -18), (-18, -26, -6), (2, -33, 6), (26, -25, 14), (50, -6, 20), (72, 10, 26)]
     gland = tube(np.array(path) + (dx, dy, dz), np.array([10, 14, 11.5, 10, 11, 12, 9]) * size, flatten_z=1.35)
     uncinate = ellipsoid((-20 + dx, -7 + dy, -32 + dz), (13, 7.5, 12))
-    return union(gland, uncinate, blend=8).roughened(1.3, 0.7)
+    return union(gland, uncinate, blend=8).roughened(1.0, 0.35)
 
 
 def organ_structures(organs: Organs, hu: dict) -> list[Structure]:
@@ -121,7 +123,7 @@ def organ_structures(organs: Organs, hu: dict) -> list[Structure]:
 
     def gland(p, _):
         """Lobules with fat in the clefts."""
-        return hu["pancreas"] + 3 * p.lumps - 60 * np.clip(p.grain - 1.25, 0, 1)
+        return hu["pancreas"] + 3 * p.lumps - 50 * np.clip(p.grain - 1.6, 0, 1)
 
     structures = []
     for kidney in organs.kidneys:

@@ -41,7 +41,7 @@ class Patient:
 
 
 def make_patient(seed: int, phase: str) -> Patient:
-    """Draw a patient: stature within ±3 %, subcutaneous fat 11 to 25 mm."""
+    """Draw a patient: size within ±3 %, subcutaneous fat 11 to 25 mm."""
     if phase not in PHASES:
         raise ValueError(f"phase {phase!r} is none of {', '.join(PHASES)}")
     rng = np.random.default_rng([seed, 1])

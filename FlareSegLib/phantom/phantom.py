@@ -26,7 +26,7 @@ from .vessels import (great_vessel_structures, liver_vessel_structures, mesenter
 #: Middle of the volume in patient coordinates (LPS), mm, before the centre of the grid is put there.
 CENTRE = (0.0, 10.0, 0.0)
 WARP_WIDTH, WARP_SD = 45.0, 2.2
-VOXELS_AT_ONCE = 400_000
+VOXELS_AT_ONCE = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def make_phantom(seed: int = 0, size: tuple[int, int, int] = (512, 512, 100),
     Parameters
     ----------
     seed : int
-        The patient: same seed, same patient. `size` and `spacing` only sample that patient (and its scanner's noise)
-        on another grid, whose middle stays where it is; some 280 x 210 x 160 mm hold all four organs.
+        The patient, not negative: same seed, same patient. `size` and `spacing` only sample that patient (and its
+        scanner's noise) on another grid, whose middle stays where it is; some 280 x 210 x 180 mm hold all organs.
     size : tuple of int
         Voxels along i, j, k.
     spacing : tuple of float
@@ -113,15 +113,15 @@ def _anatomy(patient: Patient) -> list[Structure]:
     trunk = make_trunk(patient)
     organs = make_organs(patient, trunk)
     return [
-        *wall_structures(patient, trunk, hu),
-        *chest_structures(patient, trunk, hu),
-        *muscle_structures(patient, hu),
-        *skeleton_structures(patient, hu),
+        *wall_structures(trunk, hu),
+        *chest_structures(trunk, hu),
+        *muscle_structures(hu),
+        *skeleton_structures(hu),
         *mesenteric_branch_structures(patient, hu),
         *bowel_structures(patient, trunk, organs, hu),
         *organ_structures(organs, hu),
         *adrenal_structures(hu),
-        *great_vessel_structures(patient, hu),
+        *great_vessel_structures(hu),
         *liver_vessel_structures(patient, organs, hu),
         *splenic_hilum_structures(organs, hu),
     ]

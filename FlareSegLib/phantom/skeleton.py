@@ -6,10 +6,9 @@ import numpy as np
 
 from .geometry import Points, Shape, column, ellipsoid, intersection, rotation, tube, without
 from .painting import Structure
-from .patient import Patient
 
 LEVEL = 35.0  # height of a vertebra with its disc, mm
-DISC = 8.5
+DISC = 7.5
 FIRST_LUMBAR = 0.0
 
 
@@ -24,32 +23,59 @@ def bone_look(hu: dict, cortex_mm: float, inside: str, cortex_hu: float | None =
     return look
 
 
-def _level_offset(z: np.ndarray) -> np.ndarray:
-    """Height above the nearest vertebral body's middle, mm."""
-    return z - FIRST_LUMBAR - LEVEL * np.round((z - FIRST_LUMBAR) / LEVEL)
+def _level_offset(p: Points) -> np.ndarray:
+    """Height above the nearest vertebral body's middle, mm, along the spine's curve.
+
+    Discs lean: forwards and down in the chest, the other way in the loins, so that an axial slice hardly ever
+    shows a disc alone.
+    """
+    lean = np.clip(p.z * np.float32(0.0025), -0.28, 0.28) - np.float32(0.14)
+    height = p.z + lean * (p.y - 36) - FIRST_LUMBAR
+    return height - LEVEL * np.round(height / LEVEL)
 
 
-def _at_each_level(shape: Shape) -> Shape:
-    """Repeat a shape drawn around z = 0 at every vertebra."""
+def _at_each_level(shape: Shape, shift: float = 0.0) -> Shape:
+    """Repeat a shape drawn around z = 0 at every vertebra, `shift` mm above its body's middle."""
     def distance(p):
-        return shape.distance(Points(p.x, p.y, _level_offset(p.z), p.lumps, p.grain, p.axes, p.margin))
+        moved = _level_offset(p) - np.float32(shift)
+        moved = moved - LEVEL * np.round(moved / LEVEL)
+        return shape.distance(Points(p.x, p.y, moved, p.lumps, p.grain, p.axes, p.margin))
 
     return Shape(distance, (*shape.lower[:2], -1e4), (*shape.upper[:2], 1e4))
 
 
+def _vertebral_body() -> Shape:
+    """A waisted drum between two end plates that sag in their middle."""
+    drum = column((0, 36), (23, 17.5), 0.25)
+
+    def distance(p):
+        side = drum.distance(p) + 1.8 * (1 - (2 * p.z / (LEVEL - DISC)) ** 2)
+        inward = np.clip(-side / 9, 0, 1)
+        return np.maximum(side, np.abs(p.z) - np.float32((LEVEL - DISC) / 2) + 1.8 * inward)
+
+    return Shape(distance, drum.lower, drum.upper)
+
+
+def _annulus(hu: dict):
+    """A disc's fibrous ring around its softer core."""
+    return lambda p, distance: hu["disc"] - 5 + 40 * np.clip((distance + 5) / 4, 0, 1) + 4 * p.grain
+
+
 def spine_structures(hu: dict) -> list[Structure]:
-    """Vertebral bodies, discs, canal and posterior elements."""
-    trunk = column((0, 36), (22.5, 17), 0.25)
-    bodies = _at_each_level(column((0, 36), (22.5, 17), 0.25, z_range=(-(LEVEL - DISC) / 2, (LEVEL - DISC) / 2)))
+    """Vertebral bodies, discs, canal and posterior elements; facets and spinous processes reach past the discs."""
+    disc = column((0, 36), (21.5, 16), 0.25)
     ring = without(column((0, 62), (19, 14)), column((0, 60), (12, 9.5)))
-    arch = _at_each_level(intersection(ring, column((0, 62), (22, 22), z_range=(-12, 9))))
-    spinous = _at_each_level(ellipsoid((0, 86, -6), (3.6, 18, 11), rotation(about_x=-20)))
-    transverse = _at_each_level(ellipsoid((-32, 60, 3), (20, 4.5, 6), rotation(about_z=-12)))
-    facet = _at_each_level(ellipsoid((-19, 68, -13), (7, 8, 10)))
+    pedicles = _at_each_level(intersection(ring, column((0, 62), (22, 22), z_range=(-2, 11))))
+    laminae = _at_each_level(intersection(ring, column((0, 72), (24, 10), z_range=(-12, 12))), -10)
+    spinous = _at_each_level(ellipsoid((0, 86, 0), (3.8, 17, 14), rotation(about_x=-15)), -9)
+    transverse = _at_each_level(ellipsoid((-32, 60, 0), (20, 4.5, 6), rotation(about_z=-12)), 3)
+    facet = _at_each_level(ellipsoid((-18.5, 67, 0), (6.5, 7, 12)), -LEVEL / 2 + 2)
     canal = column((0, 60), (11.5, 9))
     dense = bone_look(hu, 1.6, "marrow")
-    return [Structure(trunk.grown(-1), hu["disc"]), Structure(canal, hu["fat"] + 60), Structure(canal.grown(-2.5), hu["cord"]),
-            Structure(bodies, bone_look(hu, 0.9, "trabecular", 430)), Structure(arch, dense), Structure(spinous, dense),
+    return [Structure(disc, _annulus(hu)), Structure(canal, hu["fat"] + 60),
+            Structure(canal.grown(-2.5), hu["cord"]),
+            Structure(_at_each_level(_vertebral_body()), bone_look(hu, 1.1, "trabecular", 470)),
+            *(Structure(s, dense) for s in (pedicles, laminae, spinous)),
             *(Structure(s, dense) for one in (transverse, facet) for s in (one, one.mirrored()))]
 
 
@@ -61,7 +87,8 @@ def _rib_path(number: int) -> tuple[np.ndarray, np.ndarray]:
     drop = 130.0 * turn / np.pi
     narrow = 1 - 0.05 * np.clip((start - drop - 60) / 60, 0, 1) ** 2
     squarish = 1 + 0.055 * np.sin(2 * turn) ** 2
-    path = np.column_stack((-138 * narrow * squarish * np.sin(turn), 1 + 90 * narrow * squarish * np.cos(turn), start - drop))
+    wide = narrow * squarish
+    path = np.column_stack((-138 * wide * np.sin(turn), 1 + 90 * wide * np.cos(turn), start - drop))
     head = np.array([(-20, 50, start + 2), (-34, 66, start)])
     bone = np.vstack((head, path[turn > 0.18 * np.pi]))
     if number > 10:
@@ -91,6 +118,6 @@ def pelvis_structures(hu: dict) -> list[Structure]:
     return [Structure(s, bone_look(hu, 1.8, "marrow")) for s in (wing, wing.mirrored())]
 
 
-def skeleton_structures(patient: Patient, hu: dict) -> list[Structure]:
+def skeleton_structures(hu: dict) -> list[Structure]:
     """All bones, in painting order."""
     return rib_structures(hu) + spine_structures(hu) + pelvis_structures(hu)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import EVERYWHERE, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube, union, without
+from .geometry import (EVERYWHERE, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube, union,
+                       without)
 from .painting import Structure
 from .patient import Patient
 
@@ -65,7 +66,7 @@ def _dome(patient: Patient) -> Shape:
                  half((56, -6, 0), (80, 92, left_top)), blend=25.0)
 
 
-def wall_structures(patient: Patient, trunk: Trunk, hu: dict) -> list[Structure]:
+def wall_structures(trunk: Trunk, hu: dict) -> list[Structure]:
     """Table, skin, subcutaneous fat, muscular wall and the fat inside it."""
     def fat(p, _):
         return hu["fat"] + 5 * p.lumps + 4 * p.grain
@@ -95,7 +96,7 @@ def _all() -> Shape:
     return Shape(lambda p: np.full(p.x.shape, -1e3, np.float32), *EVERYWHERE)
 
 
-def muscle_structures(patient: Patient, hu: dict) -> list[Structure]:
+def muscle_structures(hu: dict) -> list[Structure]:
     """Muscles of the back, of the hind wall, and the diaphragm's crura."""
     def striated(p, _):
         return hu["muscle"] + 4 * p.lumps - 75 * np.clip(p.grain + 0.6 * p.lumps - 1.7, 0, 1)
@@ -112,7 +113,7 @@ def muscle_structures(patient: Patient, hu: dict) -> list[Structure]:
     return fat_layers + [Structure(shape, striated) for shape in sides] + [Structure(c, hu["muscle"]) for c in crura]
 
 
-def chest_structures(patient: Patient, trunk: Trunk, hu: dict) -> list[Structure]:
+def chest_structures(trunk: Trunk, hu: dict) -> list[Structure]:
     """Lungs with their vessels, the diaphragm, the heart's lower part."""
     def lung(p, _):
         """Air with vessels: thin threads where two noises cross, denser towards the back."""

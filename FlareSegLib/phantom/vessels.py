@@ -53,7 +53,7 @@ def _side_branches(rng: np.random.Generator, points, radii) -> list[Shape]:
     return branches
 
 
-def great_vessel_structures(patient: Patient, hu: dict) -> list[Structure]:
+def great_vessel_structures(hu: dict) -> list[Structure]:
     """Aorta with its branches, caval, renal and portal veins."""
     aorta = tube([(20, 26, 150), (18, 22, 90), (12, 9, 40), (7, 5, 0), (4, 4, -60), (2, 4, -150)],
                  [12.5, 12, 11, 10.5, 9.5, 9])
@@ -64,7 +64,8 @@ def great_vessel_structures(patient: Patient, hu: dict) -> list[Structure]:
         tube([(10, 8, -6), (28, 22, -6), (46, 24, -5)], [3.5, 3, 2.4]),
         tube([(3, 9, -10), (-18, 20, -12), (-46, 24, -16)], [3.5, 3, 2.4]),
     ]
-    cava = tube([(-24, 10, -150), (-23, 9, -60), (-22, 8, 0), (-24, 6, 40), (-24, 2, 80), (-16, -6, 112), (-14, -12, 140)],
+    cava = tube([(-24, 10, -150), (-23, 9, -60), (-22, 8, 0), (-24, 6, 40), (-24, 2, 80), (-16, -6, 112),
+                 (-14, -12, 140)],
                 [10.5, 10.5, 11, 11.5, 12, 12.5, 13])
     renal_veins = [tube([(48, 20, -7), (28, 4, -6), (4, -7, -7), (-16, 2, -8)], [4, 4.5, 3, 4.5]),
                    tube([(-46, 20, -14), (-24, 10, -12)], [4.5, 5])]
