@@ -29,6 +29,7 @@ from FlareSegModuleLib.sample_data import load_phantom
 from FlareSegModuleLib.scene_job import SceneJob
 from FlareSegModuleLib.startup import on_startup_completed
 from FlareSegModuleLib.terminology import register_terminology
+from FlareSegModuleLib.volume_nodes import first_volume
 
 HOMEPAGE = "https://github.com/FlareSeg/SlicerFlareSeg"
 
@@ -165,10 +166,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self):
         """Use the scene's parameters; choose the first volume where none is chosen."""
         self.setParameterNode(self.logic.getParameterNode())
-        if self._parameterNode.inputVolume is None:
-            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if first is not None:
-                self._parameterNode.inputVolume = first
+        if self._parameterNode.inputVolume is None and first_volume() is not None:
+            self._parameterNode.inputVolume = first_volume()
 
     def setParameterNode(self, parameterNode):
         """Connect the panel to parameters, or to none."""
@@ -238,9 +237,11 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onPhantomButton(self):
         """Make the synthetic CT and select it."""
         self.ui.phantomButton.enabled = False
+        self.panel.progress.end(_("Making a synthetic CT..."))
         try:
-            self._parameterNode.inputVolume = load_phantom()
+            self.logic.getParameterNode().inputVolume = load_phantom()
         finally:
+            self.panel.progress.end("")
             self.panel.show_what_can_be_done()
 
     def onCopyReportButton(self):

@@ -96,6 +96,7 @@ def _set_segments(node, organs: tuple[Organ, ...], image) -> None:
     """
     representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segmentation = node.GetSegmentation()
+    node.RemoveClosedSurfaceRepresentation()  # of the segments that are replaced; "Show 3D" makes new ones
     for organ in organs:
         segment = segmentation.GetSegment(organ.name)
         known = segment is not None

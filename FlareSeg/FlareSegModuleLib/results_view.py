@@ -14,7 +14,10 @@ class ResultsView:
         headers = (_("Organ"), _("Volume (ml)"), _("Mean HU"), _("Warnings"))
         table.setColumnCount(len(headers))
         table.setHorizontalHeaderLabels(list(headers))
-        table.horizontalHeader().setStretchLastSection(True)
+        for column in range(len(headers)):
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(len(headers) - 1, qt.QHeaderView.Stretch)
+        table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         table.verticalHeader().hide()
 
     def show(self, report: dict | None) -> None:
@@ -26,8 +29,6 @@ class ResultsView:
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)
                 self._table.setItem(row, column, item)
-        self._table.resizeColumnsToContents()
-        self._table.resizeRowsToContents()
         self._label.text = _summary(report) if report else _("No result yet.")
 
 

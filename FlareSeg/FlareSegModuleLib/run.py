@@ -20,6 +20,9 @@ from FlareSegLib.worker.client import WorkerProcess
 from .background import Background
 from .nrrd import crop_to_labels, read_label_array, write_nrrd
 
+#: Fields of a result message that tell of temporary files.
+NOT_IN_REPORT = ("type", "outputs", "preview", "report")
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -120,7 +123,7 @@ class SegmentationRun(Background):
             worker.cancel()
         self._refuse_when_stopped()
         if message["type"] == "result":
-            return message
+            return {field: value for field, value in message.items() if field not in NOT_IN_REPORT}
         if message.get("code") in EXIT_CODES:
             raise FlareSegError(message["code"], message["message"])
         raise RuntimeError(message.get("traceback") or message["message"])

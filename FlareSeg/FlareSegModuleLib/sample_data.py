@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -9,9 +11,10 @@ from .background import in_background
 from .compatibility import register_sample_category
 from .volume_nodes import node_from_volume
 
+THUMBNAIL = Path(__file__).resolve().parents[1] / "Resources" / "Icons" / "FlareSeg.png"
 CATEGORY = "FlareSeg"
 #: Coarser than a patient's CT, so that it is there within seconds and segmented fast on any computer.
-SIZE, SPACING = (256, 256, 72), (1.5, 1.5, 3.0)
+SIZE, SPACING = (192, 192, 64), (2.0, 2.0, 3.4)
 SLICER_SAMPLES = ("CTLiver", "CTAAbdomenPanoramix")
 
 
@@ -22,7 +25,8 @@ def register_sample_data() -> None:
     register_sample_category(CATEGORY, _("FlareSeg: abdominal CT"))
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY, sampleName="FlareSegPhantom", uris="flareseg:phantom", fileNames="FlareSegPhantom.nrrd",
-        nodeNames="FlareSegPhantom", customDownloader=lambda source: [load_phantom()])
+        nodeNames="FlareSegPhantom", thumbnailFileName=str(THUMBNAIL),
+        customDownloader=lambda source: [load_phantom()])
     for name in SLICER_SAMPLES:
         SampleData.SampleDataLogic.registerCustomSampleDataSource(
             category=CATEGORY, sampleName=f"FlareSeg{name}", uris=f"flareseg:{name}", fileNames=f"{name}.nrrd",

@@ -48,6 +48,12 @@ def grid_of(node) -> tuple:
     return (*node.GetImageData().GetDimensions(), *ijk_to_ras(node).ravel().tolist())
 
 
+def first_volume():
+    """Return the scene's first scalar volume, no label map; None where there is none."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return next((node for node in nodes if node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
+
+
 def node_from_volume(volume: Volume, name: str):
     """Return a new scalar volume node in the scene that holds a volume."""
     matrix = np.eye(4)
