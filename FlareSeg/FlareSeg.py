@@ -204,9 +204,7 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         except (ValueError, dependencies.NotReady) as error:
             self._fail(error)
             return
-        self.panel.running = True
-        self.panel.progress.begin()
-        self.panel.show_what_can_be_done()
+        self.panel.begin()
 
     def onCancelButton(self):
         """Stop the run; onEnd tells when it has ended."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import re
 import tempfile
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def setup_is_resumed() -> None:
 
 
 def _ensure_torch() -> None:
-    if importlib.util.find_spec("PyTorchUtils") is None:
+    if not hasattr(slicer.modules, "pytorchutils"):
         _install_pytorch_extension()
     if slicer.app.testingEnabled():
         return  # tests leave the environment alone

@@ -19,12 +19,14 @@ class OrganChoice:
     ----------
     container : QWidget
         Gets the check boxes; theirs are the object names "organ_liver" and so on.
+    before : QWidget
+        What comes before them in the keyboard order.
     on_change : callable
         Called without arguments when the user ticks or unticks one.
     """
 
-    def __init__(self, container, on_change: Callable[[], None]):
-        self._container, self._on_change = container, on_change
+    def __init__(self, container, before, on_change: Callable[[], None]):
+        self._container, self._before, self._on_change = container, before, on_change
         self._boxes: dict[str, object] = {}
 
     def show(self, organs: tuple[Organ, ...], skipped: set[str]) -> None:
@@ -59,13 +61,15 @@ class OrganChoice:
             box.hide()
             box.deleteLater()
         self._boxes = {}
+        before = self._before
         for index, name in enumerate(names):
             box = qt.QCheckBox(name, self._container)
             box.objectName = f"organ_{name}"
             box.toolTip = _("Make a segment for the {organ}.").format(organ=name)
             layout.addWidget(box, index // COLUMNS, index % COLUMNS)
             box.connect("toggled(bool)", self._toggled)
-            self._boxes[name] = box
+            qt.QWidget.setTabOrder(before, box)
+            before = self._boxes[name] = box
 
     def _toggled(self, checked: bool) -> None:
         self._on_change()

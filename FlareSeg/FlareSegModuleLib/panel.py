@@ -45,7 +45,7 @@ class Panel:
         self.setup = SetupSection(ui.setupCollapsibleButton, ui.setupLabel, ui.setupButton, requirements_path,
                                   self._packages_changed)
         self.verdict = InputVerdict(ui.inputVerdictLabel, self.show_what_can_be_done)
-        self.organs = OrganChoice(ui.organsWidget, on_organs)
+        self.organs = OrganChoice(ui.organsWidget, ui.outputSelector, on_organs)
         self.models = ModelChoice(ui.modelComboBox, on_model, self.log)
         self.device = DeviceLine(ui.deviceLabel)
         self.progress = ProgressView(ui.progressBar, ui.progressLabel)
@@ -106,6 +106,12 @@ class Panel:
         held = held_organs(self.parameters.outputSegmentation, chosen)
         question = _("The segmentation holds {organs} already. Replace them?").format(organs=", ".join(held))
         return not held or slicer.util.confirmYesNoDisplay(question, "FlareSeg")
+
+    def begin(self) -> None:
+        """A segmentation has begun."""
+        self.running = True
+        self.progress.begin()
+        self.show_what_can_be_done()
 
     def follow(self, message: dict) -> None:
         """Show a message of the worker."""
