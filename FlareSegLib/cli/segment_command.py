@@ -31,6 +31,9 @@ def add_parser(commands) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"),
                         help="where the network runs (default: the GPU, if there is one)")
     parser.add_argument("--exact", action="store_true", help="32-bit numbers throughout, the reference path; slower")
+    parser.add_argument("--keep-largest", action="store_true",
+                        help="afterwards remove stray islands: one piece an organ stays, two of the kidneys "
+                             "(not part of the paper's method)")
     parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
     parser.add_argument("--preview", metavar="PNG", help="write a picture with the organs' outlines")
     parser.add_argument("--report", metavar="JSON", help="write the measurements")
@@ -63,8 +66,10 @@ def job_from(options: argparse.Namespace) -> SegmentJob:
     """Return the job that the arguments describe."""
     organs = None if options.organs is None else tuple(
         name.strip().lower() for name in options.organs.split(",") if name.strip())
-    return SegmentJob(options.ct, tuple(options.output), options.model, organs, options.device, options.exact,
-                      options.series, options.preview, options.report, options.overwrite, options.threads)
+    return SegmentJob(options.ct, tuple(options.output), model=options.model, organs=organs, device=options.device,
+                      exact=options.exact, keep_largest=options.keep_largest, series=options.series,
+                      preview=options.preview, report=options.report, overwrite=options.overwrite,
+                      threads=options.threads)
 
 
 class ProgressBar:

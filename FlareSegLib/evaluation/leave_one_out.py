@@ -3,7 +3,7 @@
 ``python -m FlareSegLib.evaluation.leave_one_out DATA RUNS --json accuracy.json`` segments every CT of each patient
 with the network trained without that patient (``RUNS/without_PATIENT.pt``), through the same code that
 `flareseg segment` runs, and compares on the CT's own grid. Silver labels (the output of a published model) and
-manual ones are kept apart.
+manual ones are kept apart, and so are the paper's method and the result of ``--keep-largest``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from ..inference.device import choose_device
+from ..inference.postprocess import keep_largest_pieces
 from ..inference.segment import label_axial
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
@@ -23,26 +24,33 @@ from ..training.starter import STARTER_NETWORK, starter_bundle
 from ..volumes.orientation import from_axial, to_axial
 from .agreement import dice
 
+#: Fields of a row that hold Dice values, and what a table calls them.
+KINDS = {"silver": "silver", "silver_keep_largest": "silver, islands removed", "manual": "manual"}
 
-def read_checkpoint(path: Path) -> UNet2D:
-    """Return the network of a training checkpoint."""
+
+def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
+    """Return the network of a training checkpoint and the steps it was trained for."""
+    state = torch.load(path, weights_only=True)
     network = UNet2D(STARTER_NETWORK)
-    network.load_state_dict(torch.load(path, weights_only=True)["network"])
-    return network.eval()
+    network.load_state_dict(state["network"])
+    return network.eval(), state["step"]
 
 
 def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
-    """Return one row: the case, its slice spacing and the Dice of each organ, silver and manual apart."""
+    """Return one row: the case, its slice spacing and the Dice of each organ, each kind of reference apart."""
     folder = data / entry["name"]
     ct = read_volume_quietly(folder / "ct.nii.gz")
     axial, order = to_axial(ct)
     labels, _ = label_axial(axial, starter_bundle(), network, choose_device("auto"))
     labels = from_axial(labels, order)
     silver = read_volume_quietly(folder / entry["labels"]).array
+    known = [organ for organ in FLARE_ORGANS
+             if organ.label not in entry.get("unlabelled", ()) and (silver == organ.label).any()]
+    pieces = keep_largest_pieces(labels, FLARE_ORGANS)
     row = {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
            "slice_spacing_mm": round(axial.spacing[2], 2),
-           "silver": {organ.name: round(dice(labels, silver, organ.label), 4) for organ in FLARE_ORGANS
-                      if organ.label not in entry.get("unlabelled", ()) and (silver == organ.label).any()}}
+           "silver": {organ.name: round(dice(labels, silver, organ.label), 4) for organ in known},
+           "silver_keep_largest": {organ.name: round(dice(pieces, silver, organ.label), 4) for organ in known}}
     if "manual_liver" in entry:
         manual = (read_volume_quietly(folder / entry["manual_liver"]).array > 0).astype("uint8")
         row["manual"] = {"liver": round(dice(labels == 1, manual, 1), 4)}
@@ -52,14 +60,15 @@ def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
 def format_rows(rows: list[dict]) -> str:
     """Return the rows as a Markdown table."""
     names = [organ.name for organ in FLARE_ORGANS]
-    lines = ["| CT (left out) | contrast | slices | reference | " + " | ".join(names) + " |",
-             "|---" * (4 + len(names)) + "|"]
+    lines = ["| CT (left out) | contrast | slices | training steps | reference | " + " | ".join(names) + " |",
+             "|---" * (5 + len(names)) + "|"]
     for row in rows:
-        for kind in ("silver", "manual"):
+        for kind in KINDS:
             if kind in row:
                 values = " | ".join(f"{row[kind][name]:.3f}" if name in row[kind] else "–" for name in names)
                 contrast = "yes" if row["contrast"] else "no"
-                lines.append(f"| {row['case']} | {contrast} | {row['slice_spacing_mm']:g} mm | {kind} | {values} |")
+                lines.append(f"| {row['case']} | {contrast} | {row['slice_spacing_mm']:g} mm | {row['training_steps']} "
+                             f"| {KINDS[kind]} | {values} |")
     return "\n".join(lines)
 
 
@@ -75,7 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not checkpoint.exists():
             print(f"{entry['name']}: no {checkpoint.name}, not evaluated")
             continue
-        rows.append(evaluate_case(entry, options.data, read_checkpoint(checkpoint)))
+        network, steps = read_checkpoint(checkpoint)
+        rows.append({**evaluate_case(entry, options.data, network), "training_steps": steps})
         print(rows[-1], flush=True)
     print(format_rows(rows))
     if options.json:

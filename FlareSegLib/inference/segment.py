@@ -20,6 +20,8 @@ from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
 from .device import choose_device
 from .memory import peak_memory_mb
+from .postprocess import NOTE as ISLANDS_REMOVED
+from .postprocess import keep_largest_pieces
 from .predictor import SliceTask, predict_slices
 from .segmentation import Segmentation
 
@@ -28,11 +30,12 @@ Progress = Callable[[int, int], None]
 
 def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBundle = "default", *,
             device: str = "auto", exact: bool = False, organs: list[str] | None = None,
-            series: str | None = None, progress: Progress | None = None) -> Segmentation:
+            series: str | None = None, keep_largest: bool = False,
+            progress: Progress | None = None) -> Segmentation:
     """Segment liver, kidney, spleen and pancreas on an abdominal CT.
 
     The method is the paper's (Witanto et al., FLARE21): z-isotropification, then the 2D U-Net on whole slices;
-    no cropping, no patches, no post-processing.
+    no cropping, no patches, no post-processing unless `keep_largest` asks for it.
 
     Parameters
     ----------
@@ -48,6 +51,8 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
         Names of the organs to keep; all by default.
     series : str, optional
         DICOM series UID or its number in the list, for a folder that holds several.
+    keep_largest : bool
+        Remove stray islands afterwards (`postprocess.keep_largest_pieces`); not part of the paper's method.
     progress : callable, optional
         ``progress(done, total)`` after every slice. What it raises ends the work.
 
@@ -78,6 +83,9 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
     axial, order = to_axial(ct)
     labels, slices_run = label_axial(axial, bundle, network, place, progress, notes.append)
     labels = keep_organs(labels, chosen)
+    if keep_largest:
+        labels = keep_largest_pieces(labels, chosen)
+        notes.append(ISLANDS_REMOVED)
     label_map = ct.with_array(np.ascontiguousarray(from_axial(labels, order)))
     return Segmentation(label_map, chosen, f"{bundle.name} {bundle.version}", place.name, place.precision,
                         slices_run, time.perf_counter() - started, peak_memory_mb(), tuple(notes))

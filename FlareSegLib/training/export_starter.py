@@ -41,10 +41,10 @@ model that people looked at and judged good; they are **not** ground truth.
 
 ## What was measured
 
-Each row is a CT of a patient whom the network of that row was **not** trained on (leave one patient out, {fold_steps}
-steps each; the shipped network was trained on all patients, {steps} steps, and has no unseen patient left here).
-Dice on the CT's own grid. Dice against silver labels says how well the two models agree, no more. CTs of one patient
-(hcctace009) are not independent.
+Each row is a CT of a patient whom the network of that row was **not** trained on (leave one patient out). The
+shipped network was trained on all patients, {steps} steps, and has no unseen patient left here. Dice on the CT's own
+grid. Dice against silver labels says how well the two models agree, no more. "Islands removed" is what
+`--keep-largest` makes of the labels. CTs of one patient (hcctace009) are not independent.
 
 {table}
 
@@ -59,15 +59,14 @@ Dice on the CT's own grid. Dice against silver labels says how well the two mode
 """
 
 
-def provenance(settings: dict, rows: list[dict], fold_steps: int) -> dict:
+def provenance(settings: dict, rows: list[dict]) -> dict:
     """Return what `model.json` says of training and accuracy."""
     keys = ("name", "patient", "source", "licence", "kind", "contrast")
     return {
         "protocol": settings,
         "cases": [{key: entry[key] for key in keys} for entry in read_case_list()],
         "label_note": "Silver labels are the output of a published model, looked at and judged good; not ground truth.",
-        "accuracy": {"method": "leave one patient out; Dice on the CT's own grid",
-                     "steps_of_each_fold": fold_steps, "rows": rows},
+        "accuracy": {"method": "leave one patient out; Dice on the CT's own grid", "rows": rows},
     }
 
 
@@ -79,7 +78,7 @@ def card_text(bundle: ModelBundle, parameters: int) -> str:
         title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
         steps=protocol["steps"], samples=protocol["batch"] * protocol["batches_per_step"], cases=len(cases),
-        patients=len({case["patient"] for case in cases}), fold_steps=training["accuracy"]["steps_of_each_fold"],
+        patients=len({case["patient"] for case in cases}),
         sources="\n".join(f"| {c['name']} | {c['source']} | {c['licence']} | {c['kind']} |" for c in cases),
         table=format_rows(training["accuracy"]["rows"]),
     )
@@ -90,13 +89,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path, help="the bundle; must not exist")
     parser.add_argument("--accuracy", type=Path, required=True)
-    parser.add_argument("--fold-checkpoint", type=Path, required=True, help="any of the leave-one-out checkpoints")
     options = parser.parse_args(arguments)
     settings = torch.load(options.checkpoint, weights_only=True)["settings"]
-    fold_steps = torch.load(options.fold_checkpoint, weights_only=True)["step"]
     rows = json.loads(options.accuracy.read_text(encoding="utf-8"))
-    network = read_checkpoint(options.checkpoint)
-    planned = starter_bundle(training=provenance(settings, rows, fold_steps))
+    network, _ = read_checkpoint(options.checkpoint)
+    planned = starter_bundle(training=provenance(settings, rows))
     described = {f.name: getattr(planned, f.name) for f in fields(planned) if f.name not in ("folder", "network", "weights_sha256")}
     bundle = write_bundle(options.folder, network, half=True, **described)
     parameters = sum(p.numel() for p in network.parameters())

@@ -45,6 +45,20 @@ def test_a_subset_of_the_organs(folder, ct, model, capsys):
     assert np.array_equal(some, np.where(np.isin(everything, (1, 3)), everything, 0))
 
 
+def test_islands_are_removed_only_when_asked_for(folder, ct, model, capsys):
+    from FlareSegLib.inference.postprocess import keep_largest_pieces
+    from FlareSegLib.organs import FLARE_ORGANS
+
+    run = ["segment", ct, "--model", model, "--device", "cpu"]
+    assert main([*run, "-o", "all.nii.gz"]) == 0
+    assert "islands" not in capsys.readouterr().out
+    assert main([*run, "-o", "pieces.nii.gz", "--keep-largest"]) == 0
+    assert "islands were removed" in capsys.readouterr().out
+    expected = keep_largest_pieces(labels("all.nii.gz"), FLARE_ORGANS)
+    assert (expected != labels("all.nii.gz")).any(), "the model should leave islands for this test to mean much"
+    assert np.array_equal(labels("pieces.nii.gz"), expected)
+
+
 def test_quiet_prints_no_table_but_warnings(folder, ct, model, capsys):
     assert main(["segment", ct, "-o", "a.nii.gz", "--model", model, "--device", "cpu", "--quiet"]) == 0
     out, err = capsys.readouterr()
