@@ -66,7 +66,7 @@ class Follower:
     """Calls ``on_message(message)`` and, once, ``on_end(background)`` in the GUI thread."""
 
     def __init__(self, background: Background, on_end: Callable, on_message: Callable = lambda message: None):
-        self.background = background
+        self._background = background
         self._on_message, self._on_end = on_message, on_end
         self.done = False
         self._timer = qt.QTimer()
@@ -78,17 +78,19 @@ class Follower:
         """Hand on what has come; the timer does this."""
         if self.done:
             return
-        ended = self.background.ended  # asked first: all messages of an ended thread are there
-        for message in self.background.poll():
-            self._on_message(message)
+        background, on_message, on_end = self._background, self._on_message, self._on_end
+        ended = background.ended  # asked first: all messages of an ended thread are there
+        for message in background.poll():
+            on_message(message)
         if ended and not self.done:
             self.stop()
-            self._on_end(self.background)
+            on_end(background)
 
     def stop(self) -> None:
-        """Hand on nothing more."""
+        """Hand on nothing more, and let go of everything: Qt may keep the timer's slot, and so this object."""
         self.done = True
         self._timer.stop()
+        self._background = self._on_message = self._on_end = None
 
     def wait(self) -> None:
         """Return when the work has ended; the windows stay alive meanwhile."""
