@@ -378,11 +378,12 @@ class FlareSegTest(ScriptedLoadableModuleTest):
 
     def test_scene_close(self):
         """Closing the scene ends a run."""
+        empty = self.nodes()  # Slicer's slice views have transforms of their own
         job = self.logic.start(self.load(), None, RunOptions(model=self.models[0], device="cpu"))
         slicer.mrmlScene.Clear(0)
         job.wait()
         self.assertTrue(job.cancelled)
-        self.assertEqual(self.nodes(), [0, 0, 0])
+        self.assertEqual(self.nodes(), empty)
 
     def test_bad_input(self):
         """What cannot be segmented is refused with a sentence."""

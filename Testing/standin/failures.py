@@ -1,15 +1,21 @@
-"""Exceptions that nobody catches: in slots, timers, event handlers and VTK observers.
+"""What Slicer would only print: exceptions in slots, timers, event handlers and VTK observers, errors of VTK, MRML and Qt.
 
-Slicer prints them and goes on. Here they are kept, and `raise_collected` turns them into a failed test.
+Here they are kept, and `raise_collected` turns them into a failed test.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import vtk
+from PySide6 import QtCore
+
+#: What Qt says about the platform without a screen, not about the code.
+HARMLESS = ("propagateSizeHints", "QFontDatabase", "XDG_RUNTIME_DIR")
 _collected: list[BaseException] = []
 
 
@@ -17,8 +23,12 @@ class UncaughtError(AssertionError):
     """Something failed in a slot, a timer or an observer; the message holds the tracebacks."""
 
 
+class ReportedError(Exception):
+    """An error or warning that VTK, MRML or Qt has reported as text."""
+
+
 def install() -> None:
-    """Keep what PySide6 and VTK hand to ``sys.excepthook``."""
+    """Keep what PySide6 and VTK hand to ``sys.excepthook``, and what VTK and Qt report."""
     previous = sys.excepthook
 
     def keep(kind, error, trace):
@@ -28,6 +38,20 @@ def install() -> None:
             previous(kind, error, trace)
 
     sys.excepthook = keep
+    threading.excepthook = lambda thread: keep(thread.exc_type, thread.exc_value, thread.exc_traceback)
+    vtk.vtkOutputWindow.GetInstance().AddObserver("ErrorEvent", _vtk_error)
+    QtCore.qInstallMessageHandler(_qt_message)
+
+
+@vtk.calldata_type(vtk.VTK_STRING)
+def _vtk_error(caller, event, text):
+    _collected.append(ReportedError(text))
+
+
+def _qt_message(kind, context, text):
+    serious = kind not in (QtCore.QtMsgType.QtDebugMsg, QtCore.QtMsgType.QtInfoMsg)
+    if serious and not any(part in text for part in HARMLESS):
+        _collected.append(ReportedError(text))
 
 
 def raise_collected() -> None:
@@ -36,6 +60,11 @@ def raise_collected() -> None:
     _collected.clear()
     if found:
         raise UncaughtError("\n".join("".join(traceback.format_exception(error)) for error in found)) from found[0]
+
+
+def forget() -> None:
+    """A new test begins."""
+    _collected.clear()
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def _change_attribute_access(cls: type) -> None:
     if "__getattribute__" in vars(cls):
         cls.__getattribute__ = _reading(vars(cls)["__getattribute__"])
     if "__setattr__" in vars(cls):
-        cls.__setattr__ = _writing(vars(cls)["__setattr__"])
+        cls.__setattr__ = _writing()
 
 
 def _reading(original):
@@ -144,15 +144,15 @@ def _reading(original):
     return __getattribute__
 
 
-def _writing(original):
+def _writing():
     def __setattr__(self, name, value):
         cls = type(self)
         attribute = inspect.getattr_static(cls, name, None)
         if isinstance(attribute, property):
             attribute.__set__(self, value)
-        elif isinstance(attribute, QtCore.Property) or name.startswith("_"):
-            original(self, name, value)
-        elif isinstance(value, QtCore.SignalInstance) or not _is_cpp(cls):
+        elif isinstance(attribute, QtCore.Property):
+            attribute.fset(self, value)
+        elif isinstance(value, QtCore.SignalInstance) or _takes_attribute(cls, name):
             self.__dict__[name] = value  # PySide6 keeps bound signals on the object
         elif attribute is not None:
             raise AttributeError(f"'{name}' of {cls.__name__} is a method and cannot be assigned")
@@ -164,9 +164,9 @@ def _writing(original):
     return __setattr__
 
 
-def _is_cpp(cls: type) -> bool:
-    """True for Qt's classes and for the stand-ins of C++ classes, false for a module's own subclasses."""
-    return cls.__module__.startswith(("PySide6.", OWN_PACKAGE))
+def _takes_attribute(cls: type, name: str) -> bool:
+    """A module's own subclass takes any; the stand-in of a C++ class keeps its inner state; Qt's classes take none."""
+    return not cls.__module__.startswith("PySide6.") and (name[0] == "_" or not cls.__module__.startswith(OWN_PACKAGE))
 
 
 def _dynamic_properties(instance) -> list[str]:

@@ -45,6 +45,24 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     def self(self):
         return self._python_widget
 
+    def hold(self, python_widget):
+        """Slicer keeps the Python object of a panel in its C++ one."""
+        self._python_widget = python_widget
+
+    def enter(self):
+        """The user opens the module."""
+        self._entered = True
+        self._call("enter")
+
+    def exit(self):
+        """The user opens another one."""
+        self._entered = False
+        self._call("exit")
+
+    def _call(self, name):
+        if hasattr(self._python_widget, name):
+            getattr(self._python_widget, name)()
+
 
 class qMRMLNodeComboBox(qMRMLWidget):
     """Shows the nodes of some classes and chooses one."""

@@ -1,0 +1,102 @@
+"""FlareSeg in the Slicer stand-in: one process, a fresh scene and a fresh panel for each test."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "Testing"))
+pytest.importorskip("PySide6.QtWidgets", reason="PySide6-Essentials is not installed", exc_type=ImportError)
+pytest.importorskip("slicer", reason="slicer-core is not installed", exc_type=ImportError)
+
+from standin.startup import start  # noqa: E402
+
+slicer = start()
+
+from standin import failures  # noqa: E402
+from standin.scripted_modules import load_scripted_module  # noqa: E402
+
+#: Of the small phantom: segmented within seconds.
+SIZE, SPACING = (96, 96, 16), (3.5, 3.5, 10.0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real CTs beside the checkout; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("FLARESEG_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "ct").is_dir():
+        pytest.skip(f"no real CTs: {folder} is absent (set FLARESEG_DATA to the folder that holds ct/)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def loud():
+    """What fails in a slot, a timer, an observer or a thread fails the test."""
+    failures.forget()
+    yield
+    failures.raise_collected()
+
+
+@pytest.fixture(scope="session")
+def flareseg():
+    """The Python module FlareSeg, loaded as Slicer loads it."""
+    return load_scripted_module(str(REPOSITORY / "FlareSeg" / "FlareSeg.py"))
+
+
+@pytest.fixture
+def scene(flareseg, tmp_path, monkeypatch):
+    """An empty scene, no imported models, an empty temporary folder with a name beyond ASCII."""
+    monkeypatch.setenv("FLARESEG_MODELS", str(tmp_path / "models"))
+    temporary = tmp_path / "Lékař 空 格"
+    temporary.mkdir()
+    previous, slicer.app.temporaryPath = slicer.app.temporaryPath, str(temporary)
+    slicer.mrmlScene.Clear(0)
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear(0)
+    slicer.app.temporaryPath = previous
+
+
+@pytest.fixture
+def widget(scene):
+    """The panel, opened by the user; closed at the end."""
+    module = slicer.modules.flareseg
+    slicer.util.selectModule("FlareSeg")
+    panel = module.widgetRepresentation()
+    panel.show()
+    yield panel.self()
+    slicer.util.moduleSelector().leave()
+    module.close()
+    slicer.app.processEvents()
+
+
+@pytest.fixture
+def ui(widget):
+    """The panel's widgets by name."""
+    return widget.ui
+
+
+@pytest.fixture
+def small_ct(scene):
+    """Volume node of a small synthetic CT."""
+    return phantom_node()
+
+
+def phantom_node(name="phantom", size=SIZE, spacing=SPACING):
+    """Return a new volume node with a synthetic CT."""
+    from FlareSegLib.phantom.phantom import make_phantom
+    from FlareSegModuleLib.volume_nodes import node_from_volume
+
+    return node_from_volume(make_phantom(0, size, spacing).ct, name)
+
+
+def wait_until(condition, seconds=60.0):
+    """Let Qt work until the condition holds; what fails meanwhile fails at once."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "nothing has happened"
+        slicer.app.processEvents()
+        failures.raise_collected()
+        time.sleep(0.005)
