@@ -9,11 +9,11 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "Testing"))
+
+from standin.startup import start  # noqa: E402  before PySide6, for which it sets options
+
 pytest.importorskip("PySide6.QtWidgets", reason="PySide6-Essentials is not installed", exc_type=ImportError)
 pytest.importorskip("slicer", reason="slicer-core is not installed", exc_type=ImportError)
-
-from standin.startup import start  # noqa: E402
-
 slicer = start()
 
 from standin import failures  # noqa: E402

@@ -6,7 +6,6 @@ Here they are kept, and `raise_collected` turns them into a failed test.
 from __future__ import annotations
 
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,6 @@ def install() -> None:
             previous(kind, error, trace)
 
     sys.excepthook = keep
-    threading.excepthook = lambda thread: keep(thread.exc_type, thread.exc_value, thread.exc_traceback)
     vtk.vtkOutputWindow.GetInstance().AddObserver("ErrorEvent", _vtk_error)
     QtCore.qInstallMessageHandler(_qt_message)
 

@@ -94,9 +94,8 @@ def _change_class(cls: type, changed: set[type]) -> None:
 
 def _property(cls: type, name: str, type_name: str) -> QtProperty:
     capitalised = name[0].upper() + name[1:]
-    getter = next((getattr(cls, each) for each in ("is" + capitalised, name) if callable(getattr(cls, each, None))),
-                  None)
-    setter = getattr(cls, "set" + capitalised, None)
+    getter = _method(cls, "is" + capitalised) or _method(cls, name)
+    setter = _method(cls, "set" + capitalised)
     conversion = CONVERSIONS.get(type_name)
 
     def read(self):
@@ -110,6 +109,13 @@ def _property(cls: type, name: str, type_name: str) -> QtProperty:
             raise AttributeError(f"property '{name}' of {type(self).__name__} cannot be written")
 
     return QtProperty(read, write, getattr(cls, name, None))
+
+
+def _method(cls: type, name: str):
+    """The method of this name; None where there is none, or a static one (QCoreApplication.applicationName)."""
+    static = isinstance(inspect.getattr_static(cls, name, None), (staticmethod, types.BuiltinFunctionType))
+    found = getattr(cls, name, None)
+    return found if callable(found) and not static else None
 
 
 def converted_value(value, conversion: type | None, where: str):
