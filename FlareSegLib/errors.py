@@ -28,6 +28,7 @@ EXIT_CODES = {
     "device_unavailable": 50,
     "out_of_memory": 51,
     "missing_package": 52,
+    "bad_training_data": 60,
     "cancelled": 130,
 }
 

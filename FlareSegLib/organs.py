@@ -6,7 +6,8 @@ Codes and colours are those of 3D Slicer's "General Anatomy" terminology.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import colorsys
+from dataclasses import dataclass, replace
 
 from .errors import FlareSegError
 
@@ -70,3 +71,28 @@ def choose_organs(organs: tuple[Organ, ...], names: list[str] | None) -> tuple[O
         raise FlareSegError("bad_option", f"Unknown organ {', '.join(unknown) or '(none given)'}; "
                                           f"choose from {', '.join(sorted(known))}.")
     return tuple(organ for organ in organs if organ.name in names)
+
+
+TISSUE = Code("SCT", "85756007", "Tissue")
+
+
+def organs_of(labels: dict[int, str]) -> tuple[Organ, ...]:
+    """Return organs for a data set's label values and names, ascending.
+
+    FLARE's own codes and colours where the names match, the neutral code "tissue" and colours that stay apart
+    elsewhere.
+
+    Examples
+    --------
+    >>> [(organ.label, organ.name, organ.code.meaning) for organ in organs_of({1: "Spleen", 2: "ureter"})]
+    [(1, 'spleen', 'Spleen'), (2, 'ureter', 'Tissue')]
+    """
+    known = {organ.name: organ for organ in FLARE_ORGANS}
+    names = {label: labels[label].strip().lower() for label in sorted(labels)}
+    return tuple(replace(known[name], label=label) if name in known else Organ(label, name, TISSUE, _colour(label))
+                 for label, name in names.items())
+
+
+def _colour(label: int) -> tuple[int, int, int]:
+    """Colours that stay apart however many labels there are (hues a golden section apart)."""
+    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.55, 0.9))
