@@ -109,7 +109,7 @@ def read_bundle(folder: str | Path) -> ModelBundle:
         working_spacing=fields.working_spacing(data),
         grid=fields.grid(data, network),
         normalisation=fields.normalisation(fields.take(data, "normalisation", dict)),
-        training=fields.take(data, "training", dict),
+        training=fields.training(data),
         licence=fields.text(data, "licence"),
         intended_use=fields.text(data, "intended_use"),
         weights_sha256=weights["sha256"],
@@ -209,7 +209,8 @@ def write_bundle(folder: str | Path, network: UNet2D, *, name: str, version: str
 def write_description(folder: Path, description: dict) -> None:
     """Write a bundle's `model.json`."""
     text = json.dumps(description, indent=2, ensure_ascii=False)
-    (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8")
+    # A lone surrogate has no UTF-8; as a backslash escape it is JSON, which read_bundle then refuses with a sentence.
+    (folder / DESCRIPTION_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

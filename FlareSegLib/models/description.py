@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,10 @@ def read_json(path: Path) -> dict:
 def take(data: dict, field: str, kind: type, where: str = "") -> Any:
     """Return a field that must be there and of a kind."""
     if field not in data:
-        raise invalid(where + field, "is missing")
+        raise invalid(f"{where}{field}", "is missing")
     value = data[field]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise invalid(where + field, f"must be {_KINDS[kind]}")
+        raise invalid(f"{where}{field}", f"must be {_KINDS[kind]}")
     return value
 
 
@@ -64,10 +66,36 @@ def text(data: dict, field: str, where: str = "") -> str:
     """Return a text that says something."""
     value = take(data, field, str, where)
     if not value.strip():
-        raise invalid(where + field, "is empty")
-    if any(ord(letter) < 32 and letter not in "\n\t" for letter in value):  # they could steer a terminal
-        raise invalid(where + field, "holds control characters")
+        raise invalid(f"{where}{field}", "is empty")
+    if _steers_a_terminal(value):
+        raise invalid(f"{where}{field}", "holds control characters")
     return value
+
+
+def _steers_a_terminal(value: str) -> bool:
+    """Whether a text has control characters, or halves of letters, which no file or terminal takes."""
+    return any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" for letter in value)
+
+
+def training(data: dict) -> dict:
+    """Return the provenance: any JSON data, as long as it can be shown."""
+    found = take(data, "training", dict)
+    if any(map(_steers_a_terminal, _texts(found))):
+        raise invalid("training", "holds control characters")
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text and field name in JSON data; without recursion, as strangers may nest it deeply."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += (*value, *value.values())
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, str):
+            yield value
 
 
 def name(data: dict) -> str:
@@ -82,7 +110,7 @@ def whole(data: dict, field: str, least: int, most: int, where: str = "") -> int
     """Return a whole number between bounds."""
     value = take(data, field, int, where)
     if not least <= value <= most:
-        raise invalid(where + field, f"must be between {least} and {most}")
+        raise invalid(f"{where}{field}", f"must be between {least} and {most}")
     return value
 
 
@@ -90,7 +118,7 @@ def number(data: dict, field: str, where: str = "") -> float:
     """Return a number of a size that HU and millimetres can have; NaN and infinities are refused."""
     value = take(data, field, (int, float), where)
     if not -1e6 < value < 1e6:
-        raise invalid(where + field, "must be an ordinary number")
+        raise invalid(f"{where}{field}", "must be an ordinary number")
     return float(value)
 
 

@@ -112,16 +112,20 @@ def import_nnunet(folder: str | Path, name: str | None = None):
 
 
 def _model_folder(folder: Path) -> Path | None:
-    for candidate in (folder, folder.parent):
+    for candidate in (folder, folder.parent) if _is_fold(folder) else (folder,):
         if (candidate / "plans.json").is_file() or (candidate / "plans.pkl").is_file():
             return candidate
     return None
 
 
+def _is_fold(folder: Path) -> bool:
+    return folder.name == "all" or folder.name.startswith("fold_")
+
+
 def _checkpoint(folder: Path, model_folder: Path, names: tuple[str, ...]) -> tuple[Path, int]:
     """The checkpoint to read and the number of folds that there are to choose from."""
     folds = [folder] if folder != model_folder else sorted(
-        (path for path in model_folder.iterdir() if path.name == "all" or path.name.startswith("fold_")),
+        (path for path in model_folder.iterdir() if _is_fold(path)),
         key=lambda path: (path.name not in ("all", "fold_all"), path.name))
     trained = [[fold / name for name in names if (fold / name).is_file()] for fold in folds]
     trained = [found[0] for found in trained if found]
@@ -136,9 +140,9 @@ def _import_v1(model_folder: Path, checkpoint: Path):
 
     plans = read_pickle(model_folder / "plans.pkl")
     about = _described("the checkpoint's .pkl", lambda: read_pickle(Path(f"{checkpoint}.pkl")))
-    trainer = _described("the trainer's name", lambda: str(about["name"]))
+    trainer = _described("the trainer's name", lambda: _short(str(about["name"])))
     if V1_OTHER_ACTIVATIONS.search(trainer):
-        raise _unsupported(f"its trainer, {trainer[:80]}, changes the network's activations")
+        raise _unsupported(f"its trainer, {trainer}, changes the network's activations")
     chosen = _described("plans.pkl", lambda: _plans_v1(plans))
     state = _described("the checkpoint", lambda: dict(read_checkpoint(checkpoint)["state_dict"]))
     weights = original.clean_weights(state)
@@ -163,7 +167,8 @@ def _plans_v1(plans: dict) -> Plans:
                    [plans.get("conv_per_stage", 2)])
     _require_stored_axes(plans)
     constants = plans["dataset_properties"]["intensityproperties"][0]
-    names = {int(label): str(name) for label, name in plans["dataset_properties"].get("class_dct", {}).items()}
+    names = plans["dataset_properties"].get("class_dct", {})
+    names = {int(label): _short(str(name), f"label {int(label)}") for label, name in names.items()}
     return Plans(
         dataset=_short(Path(str(plans.get("preprocessed_data_folder", "nnU-Net model"))).name),
         labels={int(label): names.get(int(label), f"label {int(label)}") for label in plans["all_classes"]},
@@ -187,8 +192,8 @@ def _import_v2(model_folder: Path, checkpoint: Path):
         check = {"done": False, "why": "the package dynamic_network_architectures is not installed"}
     else:
         check = _check(original.logit_difference(network, reference), "with nnU-Net v2's own PlainConvUNet")
-    return network, chosen, {"source": "nnU-Net v2", "trainer": str(content.get("trainer_name", "unknown"))[:80],
-                             "configuration": name, "check": check}
+    return network, chosen, {"source": "nnU-Net v2", "trainer": _short(str(content.get("trainer_name", "unknown"))),
+                             "configuration": _short(name), "check": check}
 
 
 def _configuration_name(checkpoint: dict, model_folder: Path) -> str:
@@ -287,7 +292,8 @@ def _require_plain(strides, kernels, convs) -> None:
 def _labels_v2(labels: dict) -> dict[int, str]:
     if any(isinstance(value, list) for value in labels.values()):
         raise _unsupported("it was trained on overlapping regions instead of labels")
-    return {int(value): name for name, value in labels.items() if int(value) and name != "ignore"}
+    return {int(value): _short(name, f"label {int(value)}") for name, value in labels.items()
+            if int(value) and name != "ignore"}
 
 
 def _organs(labels: dict[int, str], spec: UNet2DSpec) -> tuple[Organ, ...]:
@@ -322,7 +328,7 @@ def _described(what: str, read) -> Any:
     """Run a reader of nnU-Net's fields; a missing or odd one is the file's fault, told in a sentence."""
     try:
         return read()
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FlareSegError("model_invalid", f"The nnU-Net model is incomplete or not of a known version: {what} is "
                                              "not as nnU-Net writes it.") from error
 
@@ -331,8 +337,9 @@ def _unsupported(why: str) -> FlareSegError:
     return FlareSegError("model_unsupported", f"This nnU-Net model cannot be imported: {why}.")
 
 
-def _short(name: str) -> str:
-    return "".join(letter for letter in name if letter.isprintable())[:80] or "nnU-Net model"
+def _short(name: str, otherwise: str = "nnU-Net model") -> str:
+    """A stranger's name for a terminal and a file: no control characters, no halves of letters, no endless line."""
+    return "".join(letter for letter in name if letter.isprintable()).strip()[:80] or otherwise
 
 
 def _bundle_name(dataset: str) -> str:

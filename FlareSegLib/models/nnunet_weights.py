@@ -75,13 +75,18 @@ def clean_weights(state: dict) -> Weights:
     """
     weights = {}
     for name, tensor in state.items():
-        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor) or not _is_plain(tensor):
             raise FlareSegError("model_invalid", "The checkpoint's weights are not what nnU-Net writes; "
                                                  "get it again from its source.")
         name = WRAPPERS.sub("", name)
         if not V2_DUPLICATES.match(name):
             weights[name] = tensor
     return weights
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether it is a dense tensor of real numbers that are there (not sparse, quantised or on no device)."""
+    return tensor.is_floating_point() and tensor.layout is torch.strided and not tensor.is_meta
 
 
 def build_network(weights: Weights, naming: Naming) -> UNet2D:
@@ -135,8 +140,10 @@ def _spec(weights: Weights, naming: Naming) -> UNet2DSpec:
     levels = 1 + max((int(found[1]) for name in weights if (found := re.match(naming.levels, name))), default=-1)
     firsts = [weights.get(f"{naming.encoder_block(level, 0, levels)}.conv.weight") for level in range(levels)]
     head = weights.get(f"{naming.head}.0.weight")
-    if levels < 2 or head is None or any(first is None or first.ndim not in (4, 5) for first in firsts):
-        raise _other_graph(f"{naming.head}.0.weight" if head is None else "the encoder")
+    if levels < 2 or any(first is None or first.ndim not in (4, 5) for first in firsts):
+        raise _other_graph("the encoder")
+    if head is None or head.ndim not in (4, 5):
+        raise _other_graph(f"{naming.head}.0.weight")
     if firsts[0].ndim == 5:
         raise FlareSegError("model_unsupported", "This is a 3D nnU-Net model; FlareSeg runs 2D models only, "
                                                  "import the 2D configuration.")
@@ -219,5 +226,13 @@ def original_v2(spec: UNet2DSpec, state: dict) -> Callable[[torch.Tensor], torch
         num_classes=spec.classes, n_conv_per_stage_decoder=2, conv_bias=True, norm_op=torch.nn.InstanceNorm2d,
         norm_op_kwargs={"eps": NORM_EPS, "affine": True}, nonlin=torch.nn.LeakyReLU, nonlin_kwargs={"inplace": True},
     )
-    network.load_state_dict({WRAPPERS.sub("", name): tensor.float() for name, tensor in state.items()})
+    weights = {WRAPPERS.sub("", name): tensor.float() for name, tensor in state.items()}
+    try:
+        odd = network.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise _other_graph("the second copies of its weights") from error
+    # Versions of the package differ in which modules they register twice.
+    strange = [name for name in (*odd.missing_keys, *odd.unexpected_keys) if not V2_DUPLICATES.match(name)]
+    if strange:
+        raise _other_graph(strange[0])
     return network.eval()

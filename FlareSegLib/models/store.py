@@ -9,7 +9,7 @@ import sysconfig
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -41,7 +41,7 @@ def shipped_folders() -> tuple[Path, ...]:
 def user_folder() -> Path:
     """The user's folder of models: the environment's FLARESEG_MODELS, else ~/.flareseg/models."""
     chosen = os.environ.get("FLARESEG_MODELS")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".flareseg" / "models"
+    return _expanded(chosen) if chosen else Path.home() / ".flareseg" / "models"
 
 
 def list_bundles() -> list[ModelBundle]:
@@ -86,8 +86,8 @@ def find_bundle(name_or_path: str | Path = "default") -> ModelBundle:
     for folder in _bundle_folders():
         if folder.name == name:
             return read_bundle(folder)
-    path = Path(name).expanduser()
-    if (path / DESCRIPTION_FILE).is_file():
+    path = _expanded(name)
+    if _describes_itself(path):
         return read_bundle(path)
     there = ", ".join(bundle.folder.name for bundle in list_bundles()) or "none"
     raise FlareSegError("model_not_found", f"There is no model {name}; the models here are: {there}. "
@@ -103,7 +103,7 @@ def remove_bundle(name: str) -> None:
         "model_not_found"; "bad_option" for a shipped model, which stays; "output_unwritable".
     """
     folder = user_folder() / name
-    if not NAME.fullmatch(name) or not (folder / DESCRIPTION_FILE).is_file():
+    if not NAME.fullmatch(name) or not _describes_itself(folder):
         if any(found.name == name for found in _bundle_folders()):
             raise FlareSegError("bad_option", f"The model {name} came with FlareSeg and is not removed; "
                                               "only imported models can be.")
@@ -130,23 +130,36 @@ def import_bundle(source: str | Path, name: str | None = None) -> ModelBundle:
         "not_found", "output_exists" (nothing is ever overwritten), "output_unwritable", "bad_option" for an
         impossible name, and "model_not_found", "model_invalid", "model_unsafe" or "model_unsupported".
     """
-    source = Path(source).expanduser()
+    source = _expanded(source)
     if name is not None and not NAME.fullmatch(name):
         raise FlareSegError("bad_option", "A model's name has letters, digits, dots, underscores and hyphens, "
                                           "at most 64; choose another.")
-    if source.is_dir():
+    if os.path.isdir(source):
         return _import_folder(source, name)
-    if not source.is_file():
+    if not os.path.isfile(source):
         raise FlareSegError("not_found", f"There is no file or folder {source}.")
     with _unpacked(source) as folder:
-        return _import_folder(folder, name)
+        try:
+            return _import_folder(folder, name)
+        except FlareSegError as error:  # the user knows the zip, not where it was unpacked
+            raise FlareSegError(error.code, str(error).replace(str(folder), str(source))) from error
+
+
+def _expanded(path: str | Path) -> Path:
+    """The path with ~ filled in; unlike Path.expanduser this leaves the ~ of an unknown user as it is."""
+    return Path(os.path.expanduser(path))
+
+
+def _describes_itself(folder: Path) -> bool:
+    """Whether a folder holds a model.json; unlike Path.is_file this is False for whatever cannot be looked at."""
+    return os.path.isfile(folder / DESCRIPTION_FILE)
 
 
 def _bundle_folders() -> Iterator[Path]:
     for place in (*shipped_folders(), user_folder()):
-        if place.is_dir():
+        with suppress(OSError):  # absent, or not for this user to look into: there are no models to use
             yield from sorted(folder for folder in place.iterdir()
-                              if not folder.name.startswith(".") and (folder / DESCRIPTION_FILE).is_file())
+                              if not folder.name.startswith(".") and _describes_itself(folder))
 
 
 def _import_folder(source: Path, name: str | None) -> ModelBundle:
@@ -194,16 +207,27 @@ def _new_place(name: str) -> Path:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """Give a temporary folder with what a zip holds; its only folder where everything lies in one."""
+    """Give a temporary folder with what a zip holds: the innermost one, where each holds but the next."""
     with tempfile.TemporaryDirectory(prefix="flareseg-") as temporary:
         try:
             with zipfile.ZipFile(path) as archive:
                 _extract(archive, Path(temporary))
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+        except FlareSegError:
+            raise
+        except Exception as error:  # a damaged zip can fail in any way that its decompressors can
             raise FlareSegError("model_invalid", f"{path} is not a readable zip; give a model's folder or a zip "
                                                  "of it.") from error
-        entries = list(Path(temporary).iterdir())
-        yield entries[0] if len(entries) == 1 and entries[0].is_dir() else Path(temporary)
+        yield _innermost(Path(temporary))
+
+
+def _innermost(folder: Path) -> Path:
+    """Go down while a folder holds one folder and nothing else, as in nnU-Net's exports (data set, then model)."""
+    while True:
+        # macOS adds its own files to every zip.
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
