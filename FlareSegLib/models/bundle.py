@@ -91,8 +91,8 @@ def read_bundle(folder: str | Path) -> ModelBundle:
     folder = Path(folder)
     data = fields.read_json(folder / DESCRIPTION_FILE)
     if fields.take(data, "format", int) > FORMAT:
-        raise FlareSegError("model_invalid", f"The model is of format {data['format']}, but this FlareSeg reads formats "
-                                             f"up to {FORMAT}; update FlareSeg.")
+        raise FlareSegError("model_invalid", f"The model is of format {data['format']}, but this FlareSeg reads "
+                                             f"formats up to {FORMAT}; update FlareSeg.")
     weights = fields.take(data, "weights", dict)
     if fields.text(weights, "file", "weights.") != WEIGHTS_FILE:
         raise fields.invalid("weights.file", f"must be \"{WEIGHTS_FILE}\"")

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from FlareSegLib import __version__
+from FlareSegLib import __version__, errors
 from FlareSegLib.cli.main import main
-from FlareSegLib.errors import FlareSegError
+from FlareSegLib.errors import EXIT_CODES, FlareSegError
 
 #: Nothing of these may be loaded to print a help text.
 HEAVY = {"torch", "SimpleITK", "numpy", "scipy", "skimage", "tqdm", "PIL", "safetensors"}
@@ -44,6 +45,14 @@ def test_wrong_arguments_end_with_status_2(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert "flareseg" in capsys.readouterr().err
+
+
+def test_exit_codes_are_distinct_and_all_in_use():
+    """1 is a defect, 2 wrong arguments; a code that nothing raises would be a promise to scripts that nobody keeps."""
+    library = Path(errors.__file__).parent
+    text = "\n".join(path.read_text("utf-8") for path in library.rglob("*.py") if path.name != "errors.py")
+    assert len(set(EXIT_CODES.values())) == len(EXIT_CODES) and not {0, 1, 2} & set(EXIT_CODES.values())
+    assert [code for code in EXIT_CODES if f'"{code}"' not in text] == []
 
 
 @pytest.mark.parametrize(("raised", "status", "text"), [

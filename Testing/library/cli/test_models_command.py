@@ -1,6 +1,10 @@
 """``flareseg models``: looking after models in a folder of one's own."""
 
+import pickle
+import zipfile
+
 import pytest
+import torch
 
 from FlareSegLib.cli.main import main
 
@@ -65,3 +69,52 @@ def test_failures_are_one_line(arguments, status, model, capsys):
     assert main(["models", *(model if word == "MODEL" else word for word in arguments)]) == status
     err = capsys.readouterr().err
     assert err.startswith("flareseg: error: ") and err.count("\n") == 1
+
+
+class Hostile:
+    """What would end Python with status 99, were it unpickled."""
+
+    def __reduce__(self):
+        return exit, (99,)
+
+
+def nnunet(folder, patch_size=(32, 32), **more):
+    """A model's folder of nnU-Net v1, complete but for the weights, which are none."""
+    stage = {"patch_size": list(patch_size), "current_spacing": [5.0, 0.8, 0.8]}
+    plans = {"plans_per_stage": {0: stage}, "normalization_schemes": {0: "CT"}, "use_mask_for_norm": {0: False},
+             "dataset_properties": {"intensityproperties": {0: {
+                 "percentile_00_5": -16, "percentile_99_5": 270, "mean": 116.6, "sd": 47.9}}}, "all_classes": [1], **more}
+    (folder / "fold_0").mkdir(parents=True)
+    (folder / "plans.pkl").write_bytes(pickle.dumps(plans))
+    (folder / "fold_0" / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps({"name": "nnUNetTrainerV2"}))
+    torch.save({"state_dict": {}}, folder / "fold_0" / "model_final_checkpoint.model")
+    return folder
+
+
+def evil_zip(path, model):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(f"{model}/model.json", "model.json")
+        archive.writestr("../evil.txt", "evil")
+    return path
+
+
+@pytest.mark.parametrize(("make", "status", "said"), [
+    (lambda folder, model: evil_zip(folder / "model.zip", model), 42, "leads out of its folder"),
+    (lambda folder, model: nnunet(folder / "a", anything=Hostile()), 42, "Nothing in it was run"),
+    (lambda folder, model: nnunet(folder / "a", patch_size=(16, 32, 32)), 43, "3D"),
+    (lambda folder, model: nnunet(folder / "a"), 43, "not nnU-Net's plain 2D U-Net"),
+], ids=["zip", "pickle", "3D", "no weights"])
+def test_unsafe_and_unsupported_models_do_not_come_in(tmp_path, own_folder, model, capsys, make, status, said):
+    assert main(["models", "import", str(make(tmp_path, model))]) == status
+    err = capsys.readouterr().err
+    assert err.startswith("flareseg: error: ") and err.count("\n") == 1 and said in err
+    assert not own_folder.exists() and not (tmp_path / "evil.txt").exists()
+
+
+def test_a_torch_too_old_to_read_strangers_files(tmp_path, own_folder, monkeypatch, capsys):
+    """Before 2.6 torch's reader of plain weights could be made to run code (CVE-2025-32434)."""
+    folder = nnunet(tmp_path / "a")
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    assert main(["models", "import", str(folder)]) == 52
+    assert "torch 2.6" in capsys.readouterr().err
+    assert not own_folder.exists()

@@ -56,7 +56,8 @@ def test_the_papers_spacing_may_be_the_cts_own(tmp_path, network):
 
 @pytest.mark.parametrize("field, value", [
     ("format", 99), ("name", "../evil"), ("labels", []), ("grid", [33, 32]), ("working_spacing", [0, 1]),
-    ("normalisation", {"lower": 0}), ("network", {"type": "transformer"}), ("weights", {"file": "/etc/passwd", "sha256": "0" * 64}),
+    ("normalisation", {"lower": 0}), ("network", {"type": "transformer"}),
+    ("weights", {"file": "/etc/passwd", "sha256": "0" * 64}),
 ])
 def test_a_wrong_field_is_named(folder, field, value):
     change(folder, **{field: value})

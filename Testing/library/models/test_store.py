@@ -1,4 +1,4 @@
-"""Models come in, are listed, checked and removed; nothing unsafe comes in, nothing is overwritten or left half done."""
+"""Models come in, are listed and removed; nothing unsafe comes in, nothing is overwritten or left half done."""
 
 import json
 import os
