@@ -1,8 +1,8 @@
 """Slice views and 3D views of a MRML scene, drawn offscreen by the displayable managers that Slicer draws with.
 
 Real are: the slice logic with its layers, window/level and interpolation, the segmentations' displayable managers in 2D
-and 3D, and those of the view itself (background, box, camera, orientation marker, ruler). Ours are: the actor that puts
-the slice logic's image on the screen, which Slicer has in a library that slicer-core lacks (vtkLightBoxRendererManager),
+and 3D, and those of the view itself (background, camera, orientation marker, ruler). Ours are: the actor that puts the
+slice logic's image on the screen, which Slicer has in a library that slicer-core lacks (vtkLightBoxRendererManager),
 and the letters at the edges of a slice.
 """
 
