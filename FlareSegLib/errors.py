@@ -29,6 +29,8 @@ EXIT_CODES = {
     "out_of_memory": 51,
     "missing_package": 52,
     "bad_training_data": 60,
+    "bad_evaluation_data": 61,
+    "measured_failed": 62,
     "cancelled": 130,
 }
 

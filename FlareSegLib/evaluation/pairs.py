@@ -1,0 +1,162 @@
+"""Which prediction belongs to which reference, and whether the two can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FlareSegError
+from ..volumes.reading import IMAGE_IO, read_label_map
+from ..volumes.volume import Volume
+from .agreement import IGNORE
+from .rules import LABEL_SCHEMES
+
+#: Endings that are no part of a case's name; the longer ones first. nnU-Net and FLARE call images CASE_0000.
+ENDINGS = (".seg.nrrd", *sorted(IMAGE_IO, key=len, reverse=True))
+CHANNEL = "_0000"
+
+#: Largest distance between the corners of two grids that count as one, in voxels.
+GRID_TOLERANCE = 0.1
+FAULTS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A case: its name, the file with the prediction and the one with the reference."""
+
+    case: str
+    prediction: Path
+    reference: Path
+
+
+def find_pairs(prediction, reference, skip_unpaired: bool = False) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+    """Match two folders by file name (or two files), ascending by case.
+
+    Parameters
+    ----------
+    prediction, reference : str or Path
+        Two folders of label maps, or two files.
+    skip_unpaired : bool
+        Leave out what has no counterpart instead of refusing.
+
+    Returns
+    -------
+    pairs : tuple of Pair
+    left_out : tuple of str
+        One sentence a file without a counterpart; empty unless `skip_unpaired`.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found"; "bad_evaluation_data" with one line a fault.
+    """
+    prediction, reference = Path(prediction), Path(reference)
+    for path in (prediction, reference):
+        if not path.exists():
+            raise FlareSegError("not_found", f"{path} does not exist; check the path.")
+    if prediction.is_dir() != reference.is_dir():
+        raise FlareSegError("bad_evaluation_data", "One path is a folder, the other a file; give two of a kind.")
+    if prediction.is_file():
+        return (Pair(case_name(reference), prediction, reference),), ()
+    predicted, known = _files_by_case(prediction), _files_by_case(reference)
+    faults = [f"{case}: no prediction in {prediction}" for case in sorted(known.keys() - predicted.keys())]
+    faults += [f"{case}: no reference in {reference}" for case in sorted(predicted.keys() - known.keys())]
+    if faults and not skip_unpaired:
+        raise listed_faults(faults, "Not every file has a counterpart (--skip-unpaired leaves them out)")
+    pairs = tuple(Pair(case, predicted[case], known[case]) for case in sorted(predicted.keys() & known.keys()))
+    if not pairs:
+        raise FlareSegError("bad_evaluation_data", f"{prediction} and {reference} have no case in common; files of "
+                                                   "one case must have the same name.")
+    return pairs, tuple(faults)
+
+
+def case_name(path: Path) -> str:
+    """The file's name without its ending and without nnU-Net's channel number.
+
+    Examples
+    --------
+    >>> case_name(Path("train_000_0000.nii.gz")), case_name(Path("train_000.seg.nrrd"))
+    ('train_000', 'train_000')
+    """
+    ending = next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), "")
+    return path.name[:len(path.name) - len(ending)].removesuffix(CHANNEL)
+
+
+def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tuple[Volume, Volume]:
+    """Read both label maps and find out whether they can be compared.
+
+    Parameters
+    ----------
+    prediction_scheme, reference_scheme : dict
+        Label values of each organ (`rules.label_scheme`); other values are faults, but for 255 (not annotated) in
+        the reference and any value where the scheme is a list of the user's own.
+
+    Raises
+    ------
+    FlareSegError
+        As `read_label_map`; "bad_evaluation_data" for different grids and unknown label values.
+    """
+    prediction, reference = read_label_map(pair.prediction), read_label_map(pair.reference)
+    difference = grid_difference(prediction, reference)
+    if difference:
+        raise FlareSegError("bad_evaluation_data", f"{pair.case}: prediction and reference differ in {difference}; "
+                                                   "both must lie on the grid of one CT.")
+    for name, volume, scheme, allowed in (("prediction", prediction, prediction_scheme, ()),
+                                          ("reference", reference, reference_scheme, (IGNORE,))):
+        strange = _strange_labels(volume.array, scheme, allowed)
+        if strange:
+            raise FlareSegError("bad_evaluation_data", f"{pair.case}: the {name} holds label "
+                                f"{', '.join(map(str, strange))}, which means nothing here; name the label values "
+                                f"with --{name}-labels.")
+    return prediction, reference
+
+
+def grid_difference(one: Volume, other: Volume) -> str:
+    """Say in what two grids differ; an empty text where they are one."""
+    if one.size != other.size:
+        return f"size ({_times(one.size)} and {_times(other.size)} voxels)"
+    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(one.size) - 1)
+    apart = np.linalg.norm(one.index_to_physical(corners) - other.index_to_physical(corners), axis=-1).max()
+    if apart <= GRID_TOLERANCE * min(other.spacing):
+        return ""
+    if not np.allclose(one.spacing, other.spacing, rtol=1e-3):
+        return f"spacing ({_times(one.spacing)} and {_times(other.spacing)} mm)"
+    return "origin or direction"
+
+
+def listed_faults(faults: list[str], heading: str) -> FlareSegError:
+    """One error for many faults, a line each."""
+    more = [f"… and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
+    return FlareSegError("bad_evaluation_data", "\n  ".join([f"{heading}:", *faults[:FAULTS_SHOWN], *more]))
+
+
+def _files_by_case(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file() or not path.name.lower().endswith(ENDINGS):
+            continue
+        case = case_name(path)
+        if case in files:
+            raise FlareSegError("bad_evaluation_data", f"{files[case].name} and {path.name} in {folder} are the same "
+                                                       "case; keep one of them.")
+        files[case] = path
+    return files
+
+
+def _strange_labels(array: np.ndarray, scheme: dict, allowed: tuple[int, ...]) -> list[int]:
+    if scheme not in LABEL_SCHEMES.values():
+        return []
+    known = {label for labels in scheme.values() for label in labels} | {0, *allowed}
+    return [label for label in _values(array) if label not in known]
+
+
+def _values(array: np.ndarray) -> list[int]:
+    if array.dtype == np.uint8:
+        return np.flatnonzero(np.bincount(array.ravel(), minlength=256)).tolist()
+    return np.unique(array).tolist()
+
+
+def _times(numbers) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
