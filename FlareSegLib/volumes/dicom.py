@@ -7,6 +7,7 @@ image type are looked at; nothing about the patient is read or passed on.
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,12 @@ from .voxel_types import hu_array
 #: A CT series of fewer images is taken for a localizer or a report where there is a longer one.
 FEW_IMAGES = 10
 DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
-_CT_STORAGE = b"1.2.840.10008.5.1.4.1.1.2\0"  # SOP class UID of a CT image (DICOM PS3.6), padded to even length
+#: SOP class UIDs (DICOM PS3.6) of CT images: one slice a file; all slices in one file, as exported or as converted.
+SINGLE_FRAME_CT = "1.2.840.10008.5.1.4.1.1.2"
+MULTI_FRAME_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+#: The element SOP Class UID, of the file's meta header or of its data; VR and length, or a long length, come first.
+_SOP_CLASS = re.compile(rb"(?:\x02\x00\x02\x00|\x08\x00\x16\x00).{4}([0-9.]+)", re.DOTALL)
+NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Slice:
     series_uid: str
     image_uid: str
     modality: str
+    sop_class: str
     image_type: str
     series_number: int
     size: tuple[int, int, int]
@@ -107,21 +114,22 @@ def list_series(folder: str | Path, recursive: bool = True) -> tuple[Series, ...
     Raises
     ------
     FlareSegError
-        "unreadable" for CT images that are damaged or cut short: without them a series would look whole.
+        "unreadable" naming CT images that are damaged or cut short: without them a series would look whole.
     """
-    slices, damaged = {}, 0
+    slices, unread = {}, []
     with quiet_itk():
         for path in _files(Path(folder), recursive):
             if not (_has_dicom_mark(path) or path.suffix.lower() in ("", *DICOM_ENDINGS)):
                 continue
             found = read_slice_header(path)
-            if found is not None:
-                slices.setdefault((found.series_uid, found.image_uid or str(path)), found)
+            if found is None:
+                unread.append(path)
             else:
-                damaged += _is_ct_image(path)
+                slices.setdefault((found.series_uid, found.image_uid or str(path)), found)
+    ct_folders = {one.path.parent for one in slices.values() if one.modality == "CT"}
+    damaged = [path for path in unread if _was_ct_image(path, path.parent in ct_folders)]
     if damaged:
-        raise FlareSegError("unreadable", f"{damaged} DICOM CT image(s) in {folder} are damaged or cut short; "
-                                          "copy or export the series again.")
+        raise _damaged(damaged, len(slices), f" in {folder}")
     groups = defaultdict(list)
     for one in slices.values():
         groups[one.series_uid].append(one)
@@ -199,8 +207,7 @@ def read_series(series: Series) -> Volume:
         with quiet_itk():
             image = reader.Execute()
     except RuntimeError as error:
-        raise FlareSegError("unreadable", "The DICOM series cannot be read: an image is damaged or compressed in an "
-                                          "unknown way; export it again without compression.") from error
+        raise _undecodable(slices) from error
     array = hu_array(sitk.GetArrayViewFromImage(image))
     return Volume(array, (*slices[0].spacing, stack.spacing), stack.origin, stack.direction)
 
@@ -222,7 +229,7 @@ def read_slice_header(path: Path) -> Slice | None:
 
     thickness, number = _numbers(tag("0018|0050"), 1), _numbers(tag("0020|0011"), 1)
     return Slice(
-        path, tag("0020|000e"), tag("0008|0018"), tag("0008|0060"), tag("0008|0008"),
+        path, tag("0020|000e"), tag("0008|0018"), tag("0008|0060"), tag("0008|0016"), tag("0008|0008"),
         int(number[0]) if number else 0, (*reader.GetSize(), 1)[:3], reader.GetNumberOfComponents(),
         sitk.GetPixelIDValueAsString(reader.GetPixelID()),
         _numbers(tag("0020|0032"), 3), _numbers(tag("0020|0037"), 6),
@@ -241,7 +248,8 @@ def _check_alike(slices: tuple[Slice, ...]) -> None:
     first = slices[0]
     for one in slices:
         refuse_unusable_image(one.size, one.components, one.pixel_type)
-        if one.size[2] > 1:
+        # ITK takes frames in the file's order and guesses their spacing: it reads such files wrongly, without a word.
+        if one.size[2] > 1 or one.sop_class in MULTI_FRAME_CT:
             raise FlareSegError("unsupported_type", "The series is multi-frame (enhanced) DICOM, which is not read; "
                                                     "convert it to NIfTI or export it as single-frame CT.")
         if one.position is None or one.orientation is None or one.spacing is None:
@@ -288,6 +296,45 @@ def _has_dicom_mark(path: Path) -> bool:
     return _head(path, 132)[128:] == b"DICM"
 
 
-def _is_ct_image(path: Path) -> bool:
-    """Whether the file's meta header names CT Image Storage."""
-    return _CT_STORAGE in _head(path, 1024)
+def _was_ct_image(path: Path, beside_ct: bool) -> bool:
+    """Whether a file that is not read as an image is a damaged CT image; `beside_ct`: others lie in its folder.
+
+    Reports, DICOMDIR and the like tell by their SOP class that they are none. What tells nothing is taken for a
+    damaged one where it is called DICOM, or is empty as after a copy that was broken off, and lies beside a CT.
+    """
+    found = _SOP_CLASS.search(_head(path, 1024))
+    if found is not None:
+        return found[1].decode() in (SINGLE_FRAME_CT, *MULTI_FRAME_CT)
+    return beside_ct and (is_dicom_file(path) or not _head(path, 1))
+
+
+def _undecodable(slices: tuple[Slice, ...]) -> FlareSegError:
+    """Find the images of a series whose headers are right and whose pixels ITK cannot unpack."""
+    import SimpleITK as sitk
+
+    def decodes(path: Path) -> bool:
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(path))
+        try:
+            reader.Execute()
+        except RuntimeError:
+            return False
+        return True
+
+    with quiet_itk():
+        damaged = [one.path for one in slices if not decodes(one.path)]
+    if 0 < len(damaged) < len(slices):
+        return _damaged(damaged, len(slices) - len(damaged))
+    return FlareSegError("unreadable", "The DICOM series cannot be read: its images are damaged or compressed in an "
+                                       "unknown way; export it again without compression.")
+
+
+def _damaged(paths: list[Path], readable: int, where: str = "") -> FlareSegError:
+    """The error that names damaged files: their own names only, as folders tell of patients, and a few of them."""
+    names = ["".join(letter if letter.isprintable() else "?" for letter in path.name) for path in paths]
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    are, them = ("are", "them") if len(names) > 1 else ("is", "it")
+    rest = f"all other {readable} images can be read" if readable else "there is no other image"
+    return FlareSegError("unreadable", f"{', '.join(names[:NAMES_SHOWN])}{more}{where} {are} damaged or cut short, "
+                                       f"{rest}; copy or export {them} again, or move {them} away where not of the CT.")

@@ -1,4 +1,5 @@
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -181,6 +182,148 @@ def test_an_image_cut_short_is_not_passed_over(tmp_path, write_series, capfd, in
     assert failure(tmp_path).code == "unreadable"
     assert failure(path).code == "unreadable"
     assert capfd.readouterr() == ("", "")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def shorten(path):
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def only_the_start(path):
+    path.write_bytes(path.read_bytes()[:140])
+
+
+def overwrite(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("damage", [empty, shorten, only_the_start, overwrite])
+def test_one_damaged_file_is_named_and_the_rest_is_told_to_be_fine(tmp_path, write_series, damage):
+    """The last slice: without it the series would look whole."""
+    write_series(tmp_path / "DOE^JANE" / "deep")
+    path = min((tmp_path / "DOE^JANE" / "deep").iterdir())
+    damage(path)
+    for given, where in ((tmp_path, ""), (tmp_path / "DOE^JANE" / "deep", "DOE^JANE")):
+        error = failure(given)
+        assert error.code == "unreadable" and "all other 11 images can be read" in str(error)
+        assert f"{path.name} in {given} is damaged" in str(error) and "\n" not in str(error)
+        assert where or "DOE" not in str(error)
+
+
+def test_of_many_damaged_files_a_few_are_named(tmp_path, write_series):
+    write_series(tmp_path)
+    paths = sorted(tmp_path.iterdir())
+    for path in paths[3:8]:
+        shorten(path)
+    error = failure(tmp_path)
+    assert f"{paths[3].name}, {paths[4].name}, {paths[5].name} and 2 more in" in str(error)
+    assert "all other 7 images can be read" in str(error)
+    for path in paths:
+        shorten(path)
+    assert "there is no other image" in str(failure(tmp_path))
+
+
+def test_an_empty_file_without_ending_beside_a_ct(tmp_path, write_series):
+    write_series(tmp_path)
+    for index, path in enumerate(sorted(tmp_path.iterdir())):
+        path.rename(tmp_path / f"IM{index:04d}")
+    assert read_volume(tmp_path).array.shape[0] == 12
+    empty(tmp_path / "IM0011")
+    assert "IM0011" in str(failure(tmp_path))
+
+
+def test_pixels_that_cannot_be_unpacked_are_named(tmp_path, write_series):
+    write_series(tmp_path, slices=12)
+    paths = sorted(tmp_path.iterdir())
+    for path in paths:
+        compress(path)
+    assert read_volume(tmp_path).array.shape == (12, 24, 32)
+    content = bytearray(paths[4].read_bytes())
+    content[-340:-280] = b"\xff" * 60
+    paths[4].write_bytes(content)
+    error = failure(tmp_path)
+    assert error.code == "unreadable" and paths[4].name in str(error)
+    assert "all other 11 images can be read" in str(error) and str(tmp_path) not in str(error)
+
+
+def compress(path):
+    """Write a DICOM image anew as lossless JPEG."""
+    image = sitk.ReadImage(str(path))
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG")
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def dicom_file(path, sop_class, modality, meta_header=True):
+    """Write a DICOM file that holds no image (explicit VR, little endian)."""
+    def element(tag, kind, value):
+        value = value.encode() + (b"" if len(value) % 2 == 0 else b"\0" if kind == "UI" else b" ")
+        return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, kind.encode(), len(value)) + value
+
+    meta = element(0x00020002, "UI", sop_class) + element(0x00020010, "UI", "1.2.840.10008.1.2.1")
+    data = element(0x00080016, "UI", sop_class) + element(0x00080060, "CS", modality) \
+        + element(0x00100010, "PN", "SECRET^NAME")
+    start = bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(meta)) + meta if meta_header else b""
+    path.write_bytes(start + data)
+
+
+def test_files_that_are_no_images_do_not_disturb(tmp_path, write_series):
+    voxels = write_series(tmp_path)
+    dicom_file(tmp_path / "DICOMDIR", "1.2.840.10008.1.3.10", "")
+    dicom_file(tmp_path / "report.dcm", "1.2.840.10008.5.1.4.1.1.88.11", "SR")
+    dicom_file(tmp_path / "old report.dcm", "1.2.840.10008.5.1.4.1.1.88.11", "SR", meta_header=False)
+    dicom_file(tmp_path / "IM0099", "1.2.840.10008.5.1.4.1.1.11.1", "PR")
+    dicom_file(tmp_path / "private.dcm", "1.3.12.2.1107.5.9.1", "CT")
+    for name in ("notes.txt", "README", "Thumbs.db", "index.html", "._IM0001.dcm", ".DS_Store", "picture.jpg"):
+        (tmp_path / name).write_text("hello")
+    (tmp_path / "LOCKFILE.txt").touch()
+    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+
+
+def test_something_odd_in_another_folder_does_not_disturb(tmp_path, write_series):
+    voxels = write_series(tmp_path / "ct")
+    (tmp_path / "viewer").mkdir()
+    (tmp_path / "viewer" / "odd.dcm").write_text("no DICOM")
+    (tmp_path / "viewer" / "VERSION").touch()
+    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+
+
+@pytest.mark.parametrize("frames", [1, 14])
+@pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
+def test_multi_frame_ct_is_refused_clearly(tmp_path, write_series, sop_class, frames):
+    """GDCM takes the frames as they come: read_volume refuses them although ITK would give an image."""
+    path = tmp_path / "enhanced" / "ct.dcm"
+    path.parent.mkdir()
+    write_multi_frame(path, sop_class, frames)
+    for given in (path, path.parent):
+        error = failure(given)
+        assert error.code == "unsupported_type" and "multi-frame" in str(error) and "NIfTI" in str(error)
+    voxels = write_series(tmp_path / "plain")
+    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+    shorten(path)
+    assert "ct.dcm" in str(failure(path.parent))
+
+
+def write_multi_frame(path, sop_class, frames):
+    """Write an enhanced CT; SimpleITK makes its functional groups with each frame's position."""
+    image = sitk.GetImageFromArray(np.arange(frames * 24 * 32, dtype=np.int16).reshape(frames, 24, 32))
+    image.SetSpacing((0.7, 0.8, 2.5))
+    tags = {"0008|0008": "ORIGINAL\\PRIMARY\\VOLUME\\NONE", "0008|0016": sop_class, "0008|0018": "1.2.826.0.1.60.1",
+            "0008|0060": "CT", "0020|000d": "1.2.826.0.1.1", "0020|000e": "1.2.826.0.1.60",
+            "0010|0010": "SECRET^NAME"}
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+    assert sop_class.encode() in path.read_bytes()[:1024]
 
 
 def test_a_single_image(tmp_path, write_series):
