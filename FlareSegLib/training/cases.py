@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 import torch
 
 from ..preprocessing.inplane import plan_inplane, to_grid
 from ..volumes.orientation import to_axial
+from ..volumes.reading import read_label_map, read_volume
 from ..volumes.volume import Volume
 
 IGNORE = 255
@@ -55,17 +55,17 @@ def read_case_list(path: Path = STARTER_CASES) -> list[dict]:
 
 def read_case_labels(entry: dict, root: Path) -> Volume:
     """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
-    labels = read_volume_quietly(root / entry["name"] / entry["labels"])
+    labels = read_label_map(root / entry["name"] / entry["labels"])
     if "manual_liver" not in entry:
         return labels
-    manual = read_volume_quietly(root / entry["name"] / entry["manual_liver"]).array > 0
+    manual = read_label_map(root / entry["name"] / entry["manual_liver"]).array > 0
     array = np.where(labels.array == 1, 0, labels.array)
     return labels.with_array(np.where(manual, 1, array).astype(np.uint8))
 
 
 def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
     """Read a CT and its labels and resample both in plane to `spacing` (mm)."""
-    image, _ = to_axial(read_volume_quietly(root / entry["name"] / "ct.nii.gz"))
+    image, _ = to_axial(read_volume(root / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, root))
     plan = plan_inplane(image.array.shape[1:], image.spacing[1::-1], (spacing, spacing), (1, 1), 1)
     return TrainingCase(
@@ -74,12 +74,6 @@ def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
         np.stack([_resample_labels(s, plan) for s in labels.array]),
         tuple(entry.get("unlabelled", ())), entry.get("weight", 1.0),
     )
-
-
-def read_volume_quietly(path: Path) -> Volume:
-    """Read a file of a training set as it is: no input check, any integer labels."""
-    image = sitk.ReadImage(str(path))
-    return Volume(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
 
 
 def _resample_image(pixels: np.ndarray, plan) -> np.ndarray:

@@ -7,6 +7,8 @@ decoder levels with halving weights. Where a case's labels leave an organ out, i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -23,7 +25,8 @@ def level_weights(levels: int) -> list[float]:
     return [weight / sum(raw) for weight in raw]
 
 
-def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabelled: torch.Tensor) -> torch.Tensor:
+def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabelled: torch.Tensor | None = None,
+                      sum_over_processes: Callable = lambda value: value) -> torch.Tensor:
     """Return the loss of one batch.
 
     Parameters
@@ -32,18 +35,23 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
         Logits (slices, classes, rows, columns) of each decoder level, finest first.
     labels : torch.Tensor
         int64 (slices, rows, columns) on the finest grid; 255 is ignored.
-    unlabelled : torch.Tensor
-        bool (slices, classes): classes that the slice's labels leave out.
+    unlabelled : torch.Tensor, optional
+        bool (slices, classes): classes that the slice's labels leave out; by default none.
+    sum_over_processes : callable
+        Where several processes share a batch: the differentiable sum of a tensor over all of them.
     """
+    if unlabelled is None:
+        unlabelled = torch.zeros(levels[0].shape[:2], dtype=torch.bool, device=levels[0].device)
     total = levels[0].new_zeros(())
     for level, weight in enumerate(level_weights(len(levels))):
         if weight:
             step = 2**level
-            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step], unlabelled)
+            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step], unlabelled,
+                                                            sum_over_processes)
     return total
 
 
-def _dice_and_cross_entropy(logits, labels, unlabelled):
+def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
     log_p = F.log_softmax(logits, dim=1)
     known = labels != IGNORE
     background = torch.logsumexp(torch.cat((log_p[:, :1], _masked(log_p[:, 1:], unlabelled[:, 1:])), dim=1), dim=1)
@@ -56,8 +64,8 @@ def _dice_and_cross_entropy(logits, labels, unlabelled):
     truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:] * known[:, None]
     counted = (~unlabelled[:, 1:]).float()[:, :, None, None]
     axes = (0, 2, 3)
-    overlap = (p * truth * counted).sum(axes)
-    size = ((p + truth) * counted).sum(axes)
+    overlap = sum_over_processes((p * truth * counted).sum(axes))
+    size = sum_over_processes(((p + truth) * counted).sum(axes))
     dice = (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
     return cross_entropy + 1 - dice.mean()
 

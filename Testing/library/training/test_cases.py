@@ -28,3 +28,15 @@ def test_slices_are_drawn_where_organs_are(real_data):
     drawn = [draw_slice([case], (1, 2, 3, 4), np.random.default_rng(seed)) for seed in range(20)]
     assert all(image.shape == labels.shape for image, labels, _ in drawn)
     assert np.mean([(labels > 0).any() for _, labels, _ in drawn]) > 0.6
+
+
+def test_a_manual_liver_replaces_the_silver_one(real_data):
+    entry = next(entry for entry in read_case_list() if "manual_liver" in entry)
+    folder = real_data / "ct" / entry["name"]
+    labels = read_case_labels(entry, real_data / "ct")
+    manual = read_label_map(folder / entry["manual_liver"]).array > 0
+    silver = read_label_map(folder / entry["labels"])
+    assert labels.array.dtype == np.uint8 and labels.same_grid(silver) if hasattr(labels, "same_grid") else True
+    assert (labels.array[manual] == 1).all() and not (labels.array[~manual] == 1).any()
+    kept = ~manual & (silver.array != 1)
+    np.testing.assert_array_equal(labels.array[kept], silver.array[kept])
