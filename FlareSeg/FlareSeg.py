@@ -117,8 +117,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                            self.onOrgansChanged)
         self._connectButtons()
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        for change in ("Close", "Import"):
+            self.addObserver(scene, getattr(scene, f"Start{change}Event"), self.onSceneStartChange)
+            self.addObserver(scene, getattr(scene, f"End{change}Event"), self.onSceneEndChange)
         self.initializeParameterNode()
 
     def _connectButtons(self):
@@ -153,12 +154,12 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The user opens another module; a run goes on."""
         self.setParameterNode(None)
 
-    def onSceneStartClose(self, caller=None, event=None):
-        """Let go of the scene's nodes; a run stops by itself."""
+    def onSceneStartChange(self, caller=None, event=None):
+        """A scene is closed or loaded: let go of its nodes; a run stops by itself if its volume goes."""
         self.setParameterNode(None)
         self.panel.verdict.watch(None)
 
-    def onSceneEndClose(self, caller=None, event=None):
+    def onSceneEndChange(self, caller=None, event=None):
         """Begin anew where the panel is in view."""
         if self.parent.isEntered:
             self.initializeParameterNode()

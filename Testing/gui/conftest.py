@@ -1,8 +1,8 @@
 """FlareSeg in the Slicer stand-in: one process, a fresh scene and a fresh panel for each test."""
 
+import functools
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,12 @@ slicer = start()
 from standin import failures  # noqa: E402
 from standin.scripted_modules import load_scripted_module  # noqa: E402
 
+load_scripted_module(str(REPOSITORY / "FlareSeg" / "FlareSeg.py"))  # as Slicer loads it
+from FlareSegModuleLib.device_probe import probe_device  # noqa: E402
+from FlareSegModuleLib.volume_nodes import node_from_volume  # noqa: E402
+
+#: What torch would say; asking it takes seconds.
+ANSWER = {"name": "cpu", "reason": "Processor.", "torch": "0", "cuda_build": None, "free_bytes": None}
 #: Of the small phantom: segmented within seconds.
 SIZE, SPACING = (96, 96, 16), (3.5, 3.5, 10.0)
 
@@ -42,14 +48,15 @@ def loud():
 
 @pytest.fixture(scope="session")
 def flareseg():
-    """The Python module FlareSeg, loaded as Slicer loads it."""
-    return load_scripted_module(str(REPOSITORY / "FlareSeg" / "FlareSeg.py"))
+    """The Python module FlareSeg."""
+    return sys.modules["FlareSeg"]
 
 
 @pytest.fixture
 def scene(flareseg, tmp_path, monkeypatch):
     """An empty scene, no imported models, an empty temporary folder with a name beyond ASCII."""
     monkeypatch.setenv("FLARESEG_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("FlareSegModuleLib.device_line.probe_device", lambda *_: dict(ANSWER))
     temporary = tmp_path / "Lékař 空 格"
     temporary.mkdir()
     previous, slicer.app.temporaryPath = slicer.app.temporaryPath, str(temporary)
@@ -79,24 +86,31 @@ def ui(widget):
 
 
 @pytest.fixture
-def small_ct(scene):
-    """Volume node of a small synthetic CT."""
-    return phantom_node()
+def make_ct(scene):
+    """Return a function that adds a synthetic CT to the scene and returns its volume node."""
+    return lambda name="phantom", size=SIZE, spacing=SPACING: node_from_volume(_phantom(size, spacing), name)
 
 
-def phantom_node(name="phantom", size=SIZE, spacing=SPACING):
-    """Return a new volume node with a synthetic CT."""
+@functools.cache
+def _phantom(size, spacing):
     from FlareSegLib.phantom.phantom import make_phantom
-    from FlareSegModuleLib.volume_nodes import node_from_volume
 
-    return node_from_volume(make_phantom(0, size, spacing).ct, name)
+    return make_phantom(0, size, spacing).ct
 
 
-def wait_until(condition, seconds=60.0):
-    """Let Qt work until the condition holds; what fails meanwhile fails at once."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "nothing has happened"
-        slicer.app.processEvents()
-        failures.raise_collected()
-        time.sleep(0.005)
+@pytest.fixture
+def small_ct(make_ct):
+    """Volume node of a small synthetic CT; ask for it before `widget` and the panel chooses it."""
+    return make_ct()
+
+
+@pytest.fixture
+def no_model(scene, monkeypatch):
+    """Neither shipped nor imported models."""
+    monkeypatch.setattr("FlareSegLib.models.store.shipped_folders", lambda: ())
+
+
+@pytest.fixture
+def real_probe(scene, monkeypatch):
+    """The device line asks torch, in another process; ask for it before `widget`."""
+    monkeypatch.setattr("FlareSegModuleLib.device_line.probe_device", probe_device)

@@ -74,6 +74,7 @@ class LayoutManager(qt.QObject):
 
     def add_slice(self, name="Red"):
         """Once slicer.app and the scene are there."""
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene)
         self._slice, logics = slicer.vtkMRMLSliceLogic(), vtk.vtkCollection()
         self._slice.SetMRMLApplicationLogic(slicer.app.applicationLogic())
         self._slice.SetMRMLScene(slicer.mrmlScene)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import vtk
 from PySide6 import QtCore
 
-#: What Qt says about the platform without a screen, not about the code.
-HARMLESS = ("propagateSizeHints", "QFontDatabase", "XDG_RUNTIME_DIR")
+#: What Qt says about the platform without a screen, and MRML about the stand-in's slice; not about the code.
+HARMLESS = ("propagateSizeHints", "QFontDatabase", "XDG_RUNTIME_DIR", "orientation preset name: Reformat")
 _collected: list[BaseException] = []
 
 
@@ -43,12 +43,16 @@ def install() -> None:
 
 @vtk.calldata_type(vtk.VTK_STRING)
 def _vtk_error(caller, event, text):
-    _collected.append(ReportedError(text))
+    _report(text)
 
 
 def _qt_message(kind, context, text):
-    serious = kind not in (QtCore.QtMsgType.QtDebugMsg, QtCore.QtMsgType.QtInfoMsg)
-    if serious and not any(part in text for part in HARMLESS):
+    if kind not in (QtCore.QtMsgType.QtDebugMsg, QtCore.QtMsgType.QtInfoMsg):
+        _report(text)
+
+
+def _report(text: str) -> None:
+    if not any(part in text for part in HARMLESS):
         _collected.append(ReportedError(text))
 
 

@@ -1,0 +1,152 @@
+"""What the panel shows and allows, from an empty scene to a result."""
+
+import numpy as np
+import slicer
+from standin.waiting import wait_until
+
+IN_RUN = ("inputSelector", "outputSelector", "modelComboBox", "deviceComboBox", "exactCheckBox", "phantomButton")
+OF_RESULT = ("show3DButton", "segmentEditorButton", "statisticsButton")
+
+
+def checked(ui):
+    wait_until(lambda: ui.inputVerdictLabel.text not in ("", "Checking..."))
+    return ui.inputVerdictLabel.text
+
+
+def test_an_empty_scene(widget, ui):
+    assert not ui.applyButton.enabled and ui.applyButton.toolTip == "Choose a CT first."
+    assert ui.inputVerdictLabel.text == "Choose a CT of the abdomen."
+    assert not ui.cancelButton.enabled and not ui.progressBar.visible and ui.progressLabel.text == ""
+    assert ui.resultsTable.rowCount == 0 and ui.resultsLabel.text == "No result yet."
+    assert not any(getattr(ui, name).enabled for name in OF_RESULT)
+    assert all(getattr(ui, name).enabled for name in IN_RUN)
+
+
+def test_the_first_volume_is_chosen_when_the_panel_opens(scene, small_ct, widget, ui):
+    assert ui.inputSelector.currentNode() is small_ct
+    assert checked(ui).startswith("\u2713") or checked(ui).startswith("\u26a0")
+    assert ui.applyButton.enabled and ui.applyButton.toolTip == "Segment the organs of the selected CT."
+
+
+def test_a_volume_that_is_no_ct(make_ct, widget, ui):
+    node = make_ct("no CT")
+    slicer.util.updateVolumeFromArray(node, np.abs(slicer.util.arrayFromVolume(node)) % 200)
+    ui.inputSelector.setCurrentNode(node)
+    verdict = checked(ui)
+    assert verdict.startswith("\u2717 ") and len(verdict) > 20
+    assert not ui.applyButton.enabled and ui.applyButton.toolTip == verdict.removeprefix("\u2717 ")
+
+
+def test_a_volume_without_an_image(widget, ui):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    ui.inputSelector.setCurrentNode(node)
+    assert ui.inputVerdictLabel.text == "\u2717 The input volume holds no image; choose another volume."
+    assert not ui.applyButton.enabled
+
+
+def test_the_verdict_follows_the_voxels(make_ct, widget, ui):
+    node = make_ct()
+    ui.inputSelector.setCurrentNode(node)
+    assert not checked(ui).startswith("\u2717")
+    slicer.util.updateVolumeFromArray(node, slicer.util.arrayFromVolume(node) * 0)
+    wait_until(lambda: ui.inputVerdictLabel.text.startswith("\u2717"))
+    assert not ui.applyButton.enabled
+
+
+def test_the_volume_goes(make_ct, widget, ui):
+    node = make_ct()
+    ui.inputSelector.setCurrentNode(node)
+    checked(ui)
+    slicer.mrmlScene.RemoveNode(node)
+    assert ui.inputVerdictLabel.text == "Choose a CT of the abdomen." and not ui.applyButton.enabled
+
+
+def test_no_organ(small_ct, widget, ui):
+    checked(ui)
+    boxes = [each for each in ui.organsWidget.children() if each.inherits("QCheckBox")]
+    assert [box.text for box in boxes] == ["liver", "kidney", "spleen", "pancreas"]
+    for box in boxes:
+        assert ui.applyButton.enabled
+        box.click()
+    assert not ui.applyButton.enabled and ui.applyButton.toolTip == "Choose at least one organ."
+    boxes[2].click()
+    assert ui.applyButton.enabled
+
+
+def test_no_model(no_model, small_ct, widget, ui):
+    checked(ui)
+    assert ui.modelComboBox.count == 0
+    assert not ui.applyButton.enabled
+    assert ui.applyButton.toolTip == "There is no model; import one in the section Advanced."
+
+
+def test_only_imported_models_can_be_removed(widget, ui):
+    assert ui.modelComboBox.count >= 1
+    assert not ui.removeModelButton.enabled and not ui.clearModelsButton.enabled
+
+
+def test_running_and_done(small_ct, widget, ui):
+    checked(ui)
+    ui.applyButton.click()
+    assert ui.cancelButton.enabled and not ui.applyButton.enabled
+    assert ui.applyButton.toolTip == "A segmentation is running."
+    assert ui.progressBar.visible and ui.progressLabel.text == "Starting..."
+    assert not any(getattr(ui, name).enabled for name in IN_RUN)
+    texts, values = [], []
+    while widget._job is not None:
+        wait_until(lambda: widget._job is None or ui.progressLabel.text not in texts)
+        texts.append(ui.progressLabel.text)
+        values.append(ui.progressBar.value)
+    assert any(text.startswith("Slice ") for text in texts)
+    assert values == sorted(values)
+    assert ui.progressLabel.text == "Done." and not ui.progressBar.visible
+    assert ui.applyButton.enabled and not ui.cancelButton.enabled
+    assert all(getattr(ui, name).enabled for name in (*IN_RUN, *OF_RESULT))
+    rows = [[ui.resultsTable.item(row, column).text() for column in range(3)] for row in range(4)]
+    assert [row[0] for row in rows] == ["liver", "kidney", "spleen", "pancreas"]
+    assert float(rows[0][1]) > 100 and 0 < float(rows[0][2]) < 200
+    assert "slices" in ui.resultsLabel.text
+
+
+def test_the_result_is_opened_in_other_modules(small_ct, widget, ui):
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+    widget.logic.getParameterNode().lastResult = segmentation
+    ui.segmentEditorButton.click()
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    assert slicer.util.moduleSelector().selectedModule == "SegmentEditor"
+    assert editor.segmentationNode() is segmentation and editor.sourceVolumeNode() is small_ct
+    slicer.util.selectModule("FlareSeg")
+    ui.statisticsButton.click()
+    panel = slicer.modules.segmentstatistics.widgetRepresentation().self()
+    assert panel.segmentationSelector.currentNode() is segmentation
+    assert panel.scalarSelector.currentNode() is small_ct
+
+
+def test_the_synthetic_ct(monkeypatch, widget, ui, flareseg):
+    import FlareSegModuleLib.sample_data as sample_data
+
+    small = {"size": (96, 96, 16), "spacing": (3.5, 3.5, 10.0)}
+    monkeypatch.setattr(flareseg, "load_phantom", lambda: sample_data.load_phantom(**small))
+    ui.phantomButton.click()
+    node = ui.inputSelector.currentNode()
+    assert node.GetName() == "FlareSegPhantom" and ui.phantomButton.enabled
+    composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    assert composite.GetBackgroundVolumeID() == node.GetID()
+    assert not checked(ui).startswith("\u2717") and ui.applyButton.enabled
+
+
+def test_the_device_line_tells_what_torch_says(real_probe, widget, ui):
+    ui.exactCheckBox.checked = True
+    ui.deviceComboBox.currentIndex = 3
+    assert ui.deviceLabel.text == "Asking PyTorch for the device..."
+    wait_until(lambda: not ui.deviceLabel.text.startswith("Asking"), 120)
+    assert "CPU" in ui.deviceLabel.text and "float32" in ui.deviceLabel.text
+
+
+def test_the_diagnostic_report_holds_no_names(make_ct, widget, ui):
+    node = make_ct("Mustermann^Max")
+    ui.inputSelector.setCurrentNode(node)
+    ui.copyReportButton.click()
+    text = slicer.app.clipboard().text()
+    assert "FlareSeg" in text and "96" in text and "Mustermann" not in text
+    assert ui.logText.toPlainText().endswith("The diagnostic report is on the clipboard.")

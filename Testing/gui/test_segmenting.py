@@ -1,0 +1,138 @@
+"""From the click to the segmentation node, with the shipped model."""
+
+import numpy as np
+import pytest
+import qt
+import slicer
+from standin import dialogs
+from standin.waiting import wait_until
+
+NAMES = ["liver", "kidney", "spleen", "pancreas"]
+
+
+def click_and_wait(widget, ui, seconds=120.0):
+    """Press the button once it can be pressed; return the result's node."""
+    wait_until(lambda: ui.applyButton.enabled)
+    ui.applyButton.click()
+    wait_until(lambda: widget._job is None, seconds)
+    return widget.logic.getParameterNode().lastResult
+
+
+def voxels(node, name, ct):
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, name, ct) > 0
+
+
+def temporary_files():
+    from pathlib import Path
+
+    return list(Path(slicer.app.temporaryPath).iterdir())
+
+
+def segmentations():
+    return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_from_the_click_to_the_segments(small_ct, widget, ui):
+    node = click_and_wait(widget, ui)
+    segmentation = node.GetSegmentation()
+    assert list(segmentation.GetSegmentIDs()) == NAMES and segmentation.GetNumberOfLayers() == 1
+    assert node.GetName() == "phantom organs"
+    assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is small_ct
+    liver = segmentation.GetSegment("liver")
+    assert "SCT^10200004^Liver" in liver.GetTerminology()
+    assert [round(255 * level) for level in liver.GetColor()] == [221, 130, 101]
+    hu = slicer.util.arrayFromVolume(small_ct)[voxels(node, "liver", small_ct)]
+    assert hu.size > 1000 and 0 < hu.mean() < 200
+    assert temporary_files() == []
+
+
+def test_a_new_node_for_each_run_unless_replacing_is_wished(small_ct, widget, ui):
+    first, node = click_and_wait(widget, ui), click_and_wait(widget, ui)
+    assert first is not node and segmentations() == 2
+    assert (first.GetName(), node.GetName()) == ("phantom organs", "phantom organs_1")
+
+    ui.outputSelector.setCurrentNode(node)
+    mtime = node.GetSegmentation().GetMTime()
+    with dialogs.answered("Replace them?", qt.QMessageBox.No) as shown:
+        ui.applyButton.click()
+    assert "liver, kidney, spleen, pancreas" in shown[0]
+    assert widget._job is None and node.GetSegmentation().GetMTime() == mtime
+
+    with dialogs.answered("Replace them?", qt.QMessageBox.Yes):
+        assert click_and_wait(widget, ui) is node
+    assert segmentations() == 2 and list(node.GetSegmentation().GetSegmentIDs()) == NAMES
+
+
+def test_other_segments_are_kept_and_nothing_is_asked(small_ct, widget, ui):
+    output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    output.CreateDefaultDisplayNodes()
+    output.SetReferenceImageGeometryParameterFromVolumeNode(small_ct)
+    output.GetSegmentation().AddEmptySegment("tumour", "tumour")
+    mine = np.zeros_like(slicer.util.arrayFromVolume(small_ct), dtype=np.uint8)
+    mine[8, 20:70, 20:70] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mine, output, "tumour", small_ct)
+    ui.outputSelector.setCurrentNode(output)
+    assert click_and_wait(widget, ui) is output
+    assert list(output.GetSegmentation().GetSegmentIDs()) == ["tumour", *NAMES]
+    assert np.array_equal(voxels(output, "tumour", small_ct), mine > 0), "overlapping segments stay whole"
+    assert voxels(output, "liver", small_ct).sum() > 1000
+
+
+def test_only_the_ticked_organs(small_ct, widget, ui):
+    for name in ("liver", "spleen", "pancreas"):
+        ui.organsWidget.findChild(qt.QCheckBox, f"organ_{name}").click()
+    node = click_and_wait(widget, ui)
+    assert list(node.GetSegmentation().GetSegmentIDs()) == ["kidney"]
+    assert node.GetSegmentation().GetSegment("kidney").GetLabelValue() == 2
+
+
+def test_3d_surfaces(small_ct, widget, ui):
+    node = click_and_wait(widget, ui)
+    ui.show3DButton.click()
+    surface = node.GetSegmentation().GetSegment("liver").GetRepresentation("Closed surface")
+    assert ui.show3DButton.checked and surface.GetNumberOfPoints() > 500
+    bounds = [0.0] * 6
+    small_ct.GetRASBounds(bounds)
+    inside = surface.GetBounds()
+    slack = max(small_ct.GetSpacing())  # a surface is closed around the outermost voxels
+    assert all(bounds[2 * axis] - slack < inside[2 * axis] and inside[2 * axis + 1] < bounds[2 * axis + 1] + slack
+               for axis in range(3))
+    ui.show3DButton.click()
+    assert not node.GetSegmentation().ContainsRepresentation("Closed surface") and not ui.show3DButton.checked
+
+
+def test_the_same_voxels_as_the_library(small_ct, widget, ui):
+    """Slicer's way there and back changes nothing: also for a CT that lies obliquely in the scanner."""
+    import vtk
+    from FlareSegLib.inference.segment import segment
+    from FlareSegLib.models.store import find_bundle
+    from FlareSegModuleLib.volume_nodes import volume_from_node
+
+    turn = vtk.vtkTransform()
+    turn.RotateX(14)
+    turn.RotateZ(-9)
+    matrix = vtk.vtkMatrix4x4()
+    small_ct.GetIJKToRASMatrix(matrix)
+    vtk.vtkMatrix4x4.Multiply4x4(turn.GetMatrix(), matrix, matrix)
+    small_ct.SetIJKToRASMatrix(matrix)
+    ui.deviceComboBox.currentIndex = ui.deviceComboBox.findText("Processor (CPU)")
+    ui.exactCheckBox.checked = True
+    node = click_and_wait(widget, ui)
+    expected = segment(volume_from_node(small_ct), find_bundle("flareseg-starter"), device="cpu", exact=True)
+    for label, name in enumerate(NAMES, start=1):
+        assert np.array_equal(voxels(node, name, small_ct), expected.label_map.array == label)
+
+
+@pytest.mark.parametrize("case", ["ts_slab20"])
+def test_a_real_ct(real_data, scene, widget, ui, case):
+    from FlareSegLib.volumes.reading import read_volume
+    from FlareSegModuleLib.volume_nodes import node_from_volume
+
+    path = next(path for path in (real_data / "ct" / case).iterdir() if path.name.startswith("ct"))
+    ct = node_from_volume(read_volume(path), "CT")
+    ui.inputSelector.setCurrentNode(ct)
+    node = click_and_wait(widget, ui, 300)
+    liver = voxels(node, "liver", ct)
+    hu = slicer.util.arrayFromVolume(ct)[liver]
+    assert 20 < np.median(hu) < 200 and liver.sum() > 100_000
+    assert ui.resultsTable.item(0, 0).text() == "liver" and ui.progressLabel.text == "Done."
