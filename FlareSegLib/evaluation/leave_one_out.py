@@ -19,9 +19,10 @@ from ..inference.postprocess import keep_largest_pieces
 from ..inference.segment import label_axial
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
-from ..training.cases import read_case_list, read_volume_quietly
+from ..training.cases import read_case_list
 from ..training.starter import STARTER_NETWORK, starter_bundle
 from ..volumes.orientation import from_axial, to_axial
+from ..volumes.reading import read_label_map, read_volume
 from .agreement import dice
 
 #: Fields of a row that hold Dice values, and what a table calls them.
@@ -39,11 +40,11 @@ def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
 def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
     """Return one row: the case, its slice spacing and the Dice of each organ, each kind of reference apart."""
     folder = data / entry["name"]
-    ct = read_volume_quietly(folder / "ct.nii.gz")
+    ct = read_volume(folder / "ct.nii.gz")
     axial, order = to_axial(ct)
     labels, _ = label_axial(axial, starter_bundle(), network, choose_device("auto"))
     labels = from_axial(labels, order)
-    silver = read_volume_quietly(folder / entry["labels"]).array
+    silver = read_label_map(folder / entry["labels"]).array
     known = [organ for organ in FLARE_ORGANS
              if organ.label not in entry.get("unlabelled", ()) and (silver == organ.label).any()]
     pieces = keep_largest_pieces(labels, FLARE_ORGANS)
@@ -52,7 +53,7 @@ def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
            "silver": {organ.name: round(dice(labels, silver, organ.label), 4) for organ in known},
            "silver_keep_largest": {organ.name: round(dice(pieces, silver, organ.label), 4) for organ in known}}
     if "manual_liver" in entry:
-        manual = (read_volume_quietly(folder / entry["manual_liver"]).array > 0).astype("uint8")
+        manual = (read_label_map(folder / entry["manual_liver"]).array > 0).astype("uint8")
         row["manual"] = {"liver": round(dice(labels == 1, manual, 1), 4)}
     return row
 

@@ -1,7 +1,8 @@
 import numpy as np
 
-from FlareSegLib.training.cases import load_case, read_case_list
+from FlareSegLib.training.cases import load_case, read_case_labels, read_case_list
 from FlareSegLib.training.sampling import draw_slice
+from FlareSegLib.volumes.reading import read_label_map
 
 
 def test_a_patients_cases_are_told_apart_from_others():
@@ -36,7 +37,7 @@ def test_a_manual_liver_replaces_the_silver_one(real_data):
     labels = read_case_labels(entry, real_data / "ct")
     manual = read_label_map(folder / entry["manual_liver"]).array > 0
     silver = read_label_map(folder / entry["labels"])
-    assert labels.array.dtype == np.uint8 and labels.same_grid(silver) if hasattr(labels, "same_grid") else True
+    assert labels.array.dtype == np.uint8 and labels.direction == silver.direction
     assert (labels.array[manual] == 1).all() and not (labels.array[~manual] == 1).any()
     kept = ~manual & (silver.array != 1)
     np.testing.assert_array_equal(labels.array[kept], silver.array[kept])
