@@ -79,12 +79,17 @@ def cpu_device(exact: bool = False) -> Device:
     cores = torch.get_num_threads()
     streams = max(1, min(cores, MOST_STREAMS))
     if exact:
-        return Device("cpu", "float32", True, 1, streams, f"CPU, {streams} slices at a time, float32 (exact).")
+        return Device("cpu", "float32", True, 1, streams, f"CPU, {at_a_time(streams)}, float32 (exact).")
     if _cpu_multiplies_bfloat16():
         return Device("cpu", "bfloat16", False, 1, streams,
-                      f"CPU, {streams} slices at a time, bfloat16, which this processor supports natively.")
+                      f"CPU, {at_a_time(streams)}, bfloat16, which this processor supports natively.")
     return Device("cpu", "float32", False, 1, streams,
-                  f"CPU, {streams} slices at a time, float32: this processor has no native bfloat16.")
+                  f"CPU, {at_a_time(streams)}, float32: this processor has no native bfloat16.")
+
+
+def at_a_time(slices: int) -> str:
+    """In words how many slices are worked on together."""
+    return "one slice at a time" if slices == 1 else f"{slices} slices at a time"
 
 
 def _cuda(exact: bool) -> Device:

@@ -13,7 +13,7 @@ from ..errors import FlareSegError
 from ..networks.unet2d import UNet2D
 from ..preprocessing.inplane import InPlanePlan, from_grid, to_grid
 from ..preprocessing.normalisation import Normalisation
-from .device import Device, cpu_device
+from .device import Device, at_a_time, cpu_device
 from .network_form import shape_for_device
 
 
@@ -107,7 +107,7 @@ def _with_less_memory(device: Device) -> tuple[Device, str]:
     where = "GPU" if device.name != "cpu" else "main"
     if device.batch > 1:
         batch = device.batch // 2
-        return replace(device, batch=batch), f"The {where} memory was too small; continuing with {batch} slices at a time."
+        return replace(device, batch=batch), f"The {where} memory was too small; continuing with {at_a_time(batch)}."
     if device.name != "cpu":
         return cpu_device(device.exact), "One slice does not fit into the GPU memory; continuing on the CPU."
     if device.streams > 1:

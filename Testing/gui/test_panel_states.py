@@ -105,7 +105,26 @@ def test_running_and_done(small_ct, widget, ui):
     rows = [[ui.resultsTable.item(row, column).text() for column in range(3)] for row in range(4)]
     assert [row[0] for row in rows] == ["liver", "kidney", "spleen", "pancreas"]
     assert float(rows[0][1]) > 100 and 0 < float(rows[0][2]) < 200
-    assert "slices" in ui.resultsLabel.text
+    assert "slices" in ui.resultsLabel.text and "..." not in ui.resultsLabel.text
+
+
+def test_the_table_and_what_to_look_at(widget, ui):
+    """A row for each organ, all of them in view; below it every warning, also one that names no organ."""
+    organs = [{"name": "liver", "voxels": 9, "volume_ml": 12.345, "mean_hu": 101.6},
+              {"name": "spleen", "voxels": 0, "volume_ml": 0.0, "mean_hu": None}]
+    report = {"organs": organs, "warnings": ["No spleen was found.", "Look at the scan."], "notes": ["A note."],
+              "model": "m", "slices_run": 3, "seconds": 1.25, "device": "cpu", "precision": "float32"}
+    widget.panel.results.show(report)
+    slicer.app.processEvents()
+    table = ui.resultsTable
+    texts = [[table.item(row, column).text() for column in range(4)] for row in range(2)]
+    assert texts == [["liver", "12.3", "102", "-"], ["spleen", "not found", "-", "\u26a0 1"]]
+    assert table.item(1, 3).toolTip() == "No spleen was found."
+    assert ui.resultsLabel.text.splitlines() == [
+        "\u26a0 No spleen was found.", "\u26a0 Look at the scan.", "A note.", "m: 3 slices in 1.2 s on cpu (float32)."]
+    wait_until(lambda: table.rowViewportPosition(1) + table.rowHeight(1) <= table.viewport().height, 2)
+    widget.panel.results.show(None)
+    assert not table.visible and ui.resultsLabel.text == "No result yet."
 
 
 def test_the_result_is_opened_in_other_modules(small_ct, widget, ui):
