@@ -60,7 +60,7 @@ def find_pairs(prediction, reference, skip_unpaired: bool = False) -> tuple[tupl
         raise FlareSegError("bad_evaluation_data", "One path is a folder, the other a file; give two of a kind.")
     if prediction.is_file():
         return (Pair(case_name(reference), prediction, reference),), ()
-    predicted, known = _files_by_case(prediction), _files_by_case(reference)
+    predicted, known = files_by_case(prediction), files_by_case(reference)
     faults = [f"{case}: no prediction in {prediction}" for case in sorted(known.keys() - predicted.keys())]
     faults += [f"{case}: no reference in {reference}" for case in sorted(predicted.keys() - known.keys())]
     if faults and not skip_unpaired:
@@ -132,7 +132,14 @@ def listed_faults(faults: list[str], heading: str) -> FlareSegError:
     return FlareSegError("bad_evaluation_data", "\n  ".join([f"{heading}:", *faults[:FAULTS_SHOWN], *more]))
 
 
-def _files_by_case(folder: Path) -> dict[str, Path]:
+def files_by_case(folder: Path) -> dict[str, Path]:
+    """Return the image files of a folder by the name of their case.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_evaluation_data" where two files are one case.
+    """
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file() or not path.name.lower().endswith(ENDINGS):
