@@ -61,14 +61,14 @@ def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
 def format_rows(rows: list[dict]) -> str:
     """Return the rows as a Markdown table."""
     names = [organ.name for organ in FLARE_ORGANS]
-    lines = ["| CT (left out) | contrast | slices | training steps | reference | " + " | ".join(names) + " |",
+    lines = ["| CT (left out) | contrast | slices | training | reference | " + " | ".join(names) + " |",
              "|---" * (5 + len(names)) + "|"]
     for row in rows:
         for kind in KINDS:
             if kind in row:
                 values = " | ".join(f"{row[kind][name]:.3f}" if name in row[kind] else "–" for name in names)
                 contrast = "yes" if row["contrast"] else "no"
-                lines.append(f"| {row['case']} | {contrast} | {row['slice_spacing_mm']:g} mm | {row['training_steps']} "
+                lines.append(f"| {row['case']} | {contrast} | {row['slice_spacing_mm']:g} mm | {row['training']} "
                              f"| {KINDS[kind]} | {values} |")
     return "\n".join(lines)
 
@@ -77,6 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("runs", type=Path, help="folder with without_PATIENT.pt")
+    parser.add_argument("--note", default="", help="added to each row's number of training steps, for instance its recipe")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
     rows = []
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{entry['name']}: no {checkpoint.name}, not evaluated")
             continue
         network, steps = read_checkpoint(checkpoint)
-        rows.append({**evaluate_case(entry, options.data, network), "training_steps": steps})
+        rows.append({**evaluate_case(entry, options.data, network), "training": f"{steps} steps{options.note}"})
         print(rows[-1], flush=True)
     print(format_rows(rows))
     if options.json:

@@ -16,6 +16,10 @@ import torch.nn.functional as F
 from ..preprocessing.inplane import AIR_HU
 
 MUSCLE_HU = 45.0
+NATIVE_HU = 40.0  # parenchyma without contrast medium: kidney 30, pancreas 40, spleen 50, liver 55
+#: Range of the factor on an organ's enhancement, by label; the kidneys' varies most over the phases.
+ENHANCEMENT = {2: (0.3, 2.6)}
+OTHER_ENHANCEMENT = (0.4, 1.6)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class AugmentationSettings:
     organ_shift_hu: float = 18.0
     organ_shift_probability: float = 0.5
     wide_organ_shift_hu: tuple[float, float] = (-80.0, 130.0)
-    wide_organ_shift_fraction: float = 0.4
+    wide_organ_shift_fraction: float = 0.2
+    enhancement_fraction: float = 0.5
     damping_probability: float = 0.3
     damping: tuple[float, float] = (0.1, 1.0)
     boost_probability: float = 0.15
@@ -93,16 +98,28 @@ def sampling_points(shape, grid, rng, settings) -> torch.Tensor:
 def shift_organs(pixels, values, rng, settings) -> torch.Tensor:
     """Brighten or darken each organ by its own amount, with a soft edge.
 
-    Some shifts are wide: contrast phases that the training data lack, such as a bright nephrogram.
+    Some changes are wide, or scale the organ's enhancement: contrast phases that the training data lack, such as a
+    bright nephrogram, which makes a kidney twice as bright as in the portal phase.
     """
     for label in torch.unique(values).tolist():
         if label in (0, 255) or rng.random() > settings.organ_shift_probability:
             continue
         mask = F.avg_pool2d((values == label).float()[None, None], 3, 1, 1)[0, 0]
-        wide = rng.random() < settings.wide_organ_shift_fraction
-        shift = rng.uniform(*settings.wide_organ_shift_hu) if wide else rng.normal(0, settings.organ_shift_hu)
-        pixels = pixels + mask * float(shift)
+        draw = rng.random()
+        if draw < settings.enhancement_fraction:
+            pixels = scale_enhancement(pixels, mask, label, rng)
+        elif draw < settings.enhancement_fraction + settings.wide_organ_shift_fraction:
+            pixels = pixels + mask * float(rng.uniform(*settings.wide_organ_shift_hu))
+        else:
+            pixels = pixels + mask * float(rng.normal(0, settings.organ_shift_hu))
     return pixels
+
+
+def scale_enhancement(pixels, mask, label: int, rng) -> torch.Tensor:
+    """Multiply what contrast medium adds to an organ; the smoothed image is scaled, so that noise stays as it was."""
+    factor = float(np.exp(rng.uniform(*np.log(ENHANCEMENT.get(label, OTHER_ENHANCEMENT)))))
+    added = _blur(pixels, 1.0) - NATIVE_HU
+    return pixels + mask * (factor - 1) * added
 
 
 def change_contrast(pixels, rng, settings) -> torch.Tensor:

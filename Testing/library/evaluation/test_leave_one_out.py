@@ -50,7 +50,7 @@ def test_an_organ_that_is_not_annotated_has_no_figure(data, network):
 
 
 def test_the_table_has_one_line_for_each_kind_of_reference():
-    row = {"case": "a", "contrast": False, "slice_spacing_mm": 2.5, "training_steps": 700,
+    row = {"case": "a", "contrast": False, "slice_spacing_mm": 2.5, "training": "700 steps",
            "silver": {"liver": 0.9}, "silver_keep_largest": {"liver": 0.91}, "manual": {"liver": 0.8}}
     lines = format_rows([row]).splitlines()[2:]
     assert [line.split(" | ")[4] for line in lines] == ["silver", "silver, islands removed", "manual"]
