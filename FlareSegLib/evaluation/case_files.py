@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,10 @@ from .case_pictures import CaseImages
 from .pairs import Pair, files_by_case, grid_difference, read_pair
 from .rows import Evaluation
 from .scoring import mask_of
+
+
+#: The colours of the paper's Figure 8: further apart than Slicer's, which are all shades of flesh.
+COLOURS = {"liver": (46, 160, 67), "kidney": (232, 119, 34), "spleen": (224, 200, 30), "pancreas": (140, 90, 210)}
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,9 @@ def files_of(path, evaluation: Evaluation) -> dict[str, Path]:
 
 
 def report_organs(evaluation: Evaluation) -> tuple[Organ, ...]:
-    """The evaluated organs as labels 1 to n, with FLARE's colours where it has one."""
-    return organs_of(dict(enumerate(evaluation.organs, 1)))
+    """The evaluated organs as labels 1 to n, in the paper's colours where it has one."""
+    return tuple(replace(organ, colour=COLOURS.get(organ.name, organ.colour))
+                 for organ in organs_of(dict(enumerate(evaluation.organs, 1))))
 
 
 def load_case(case: str, files: CaseFiles, organs: tuple[Organ, ...]) -> CaseImages | None:

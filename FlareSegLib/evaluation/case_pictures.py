@@ -21,8 +21,11 @@ PIXELS_PER_MM = 1.6
 MARGIN_MM = 25.0
 EMPTY_HU = -110.0
 
+WINDOW_MM = 170.0
+TINT = 0.35
+
 #: What the row of differences tells apart.
-DIFFERENCES = {"missed": (240, 140, 30), "too much": (60, 140, 240), "another organ": (220, 60, 200)}
+DIFFERENCES = {"missed": (235, 45, 45), "too much": (60, 140, 245), "another organ": (225, 75, 215)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def worst_case_figure(images: CaseImages, organs: tuple[Organ, ...]) -> Figure:
     planes = [int(np.argmax(np.count_nonzero(wrong, axis=others))) for others in ((1, 2), (0, 2), (0, 1))]
     cuts = [[getattr(view, name)(plane) for name, plane in zip(("axial", "coronal", "sagittal"), planes)]
             for view in (reference, prediction)]
-    rows = [[draw_cut(cut, organs, PIXELS_PER_MM) for cut in row] for row in cuts]
+    rows = [[_overlay(cut, organs) for cut in row] for row in cuts]
     rows.append([_difference(truth, found) for truth, found in zip(*cuts)])
     canvas = _grid(rows, ("reference", "prediction", "difference"), ("axial", "coronal", "sagittal"))
     colours = {**{organ.name: organ.colour for organ in organs}, **DIFFERENCES}
@@ -93,7 +96,8 @@ def worst_organs_figure(cases: list[tuple[Organ, CaseImages, float]], organs: tu
         masks = [view.labels == organ.label for view in views]
         wrong = masks[0] != masks[1] if (masks[0] != masks[1]).any() else masks[0]
         plane = int(np.argmax(np.count_nonzero(wrong, axis=(1, 2))))
-        columns.append([draw_cut(view.axial(plane), organs, PIXELS_PER_MM) for view in views])
+        window = _window(wrong[plane], views[0].ct.spacing)
+        columns.append([_overlay(_cropped(view.axial(plane), window), organs) for view in views])
         headings.append(f"{organ.name}: Dice {100 * dice:.1f} %\n{images.case}")
     canvas = _grid([list(row) for row in zip(*columns)], ("reference", "prediction"), headings)
     _legend(canvas, {organ.name: organ.colour for organ in organs})
@@ -144,17 +148,45 @@ def widest_gap(images: list[CaseImages]) -> Volume | None:
     return max(volumes, key=lambda ct: ct.spacing[2] / ct.spacing[0], default=None)
 
 
+def _overlay(cut: Cut, organs: tuple[Organ, ...]):
+    """The cut with its organs outlined and tinted."""
+    picture = draw_cut(cut, organs, PIXELS_PER_MM)
+    for organ in organs:
+        _tint(picture, cut.labels == organ.label, organ.colour, TINT)
+    return picture
+
+
 def _difference(truth: Cut, found: Cut):
     """The cut in grey, tinted where prediction and reference differ."""
-    from PIL import Image
-
-    picture = draw_cut(Cut(truth.hu, np.zeros_like(truth.labels), truth.pixel_mm), (), PIXELS_PER_MM)
+    picture = draw_cut(truth, (), PIXELS_PER_MM)
     masks = ((truth.labels > 0) & (found.labels == 0), (truth.labels == 0) & (found.labels > 0),
              (truth.labels > 0) & (found.labels > 0) & (truth.labels != found.labels))
     for mask, colour in zip(masks, DIFFERENCES.values()):
-        opacity = Image.fromarray(mask.astype(np.uint8) * 200).resize(picture.size, Image.Resampling.NEAREST)
-        picture.paste(colour, mask=opacity)
+        _tint(picture, mask, colour, 0.8)
     return picture
+
+
+def _tint(picture, mask: np.ndarray, colour, opacity: float) -> None:
+    from PIL import Image
+
+    alpha = Image.fromarray(mask.astype(np.uint8) * round(255 * opacity))
+    picture.paste(colour, mask=alpha.resize(picture.size, Image.Resampling.NEAREST))
+
+
+def _window(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
+    """Rows and columns of a square of `WINDOW_MM` around the difference, within the picture."""
+    window = []
+    for axis, mm in ((0, spacing[1]), (1, spacing[0])):
+        size, wanted = wrong.shape[axis], min(wrong.shape[axis], round(WINDOW_MM / mm))
+        filled = np.flatnonzero(wrong.any(axis=1 - axis))
+        middle = (filled[0] + filled[-1]) // 2 if filled.size else size // 2
+        start = int(np.clip(middle - wanted // 2, 0, size - wanted))
+        window.append(slice(start, start + wanted))
+    return tuple(window)
+
+
+def _cropped(cut: Cut, window: tuple[slice, slice]) -> Cut:
+    return Cut(cut.hu[window], cut.labels[window], cut.pixel_mm)
 
 
 def _grid(rows: list[list], names, headings) -> Figure:

@@ -19,8 +19,8 @@ p { max-width: 46rem; } .lead { color: #555d66; margin-top: 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { padding: .28rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #e8ebee; }
 th:first-child, td:first-child { text-align: left; padding-left: .2rem; }
-thead th { border-bottom: 1.5px solid #22272c; vertical-align: bottom; } caption { text-align: left; color: #555d66;
-  caption-side: bottom; padding-top: .5rem; white-space: normal; max-width: 46rem; }
+thead th { border-bottom: 1.5px solid #22272c; vertical-align: bottom; } th:first-child, td:first-child {
+  white-space: normal; } .caption { color: #555d66; font-size: .9rem; margin-top: .3rem; }
 .muted { color: #767d85; } tr.ours td { background: #eaf2fa; font-weight: 600; }
 figure { margin: 1.6rem 0; } figure img { max-width: 100%; height: auto; } figcaption { max-width: 46rem; }
 figcaption b { font-weight: 600; } summary { cursor: pointer; }
@@ -73,8 +73,8 @@ def table(columns: list[str], rows: list[list[str]], caption: str, muted: tuple[
     for number, row in enumerate(rows):
         cells = "".join(f"<td{_of_class('muted' * (at in muted))}>{escape(cell)}</td>" for at, cell in enumerate(row))
         lines.append(f"<tr{_of_class('ours' * (number == ours))}>{cells}</tr>")
-    return (f"<div class=\"scroll\"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{''.join(lines)}</tbody></table></div>")
+    return (f"<div class=\"scroll\"><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+            + paragraph(caption, "caption"))
 
 
 def figure(key: str, png: bytes, title: str, caption: str) -> str:

@@ -17,7 +17,7 @@ from .case_pictures import (
     CaseImages, isotropic_figure, scene_figure, widest_gap, worst_case_figure, worst_organs_figure)
 from .charts import ReportFigure, box_plots, teams_chart
 from .report_tables import (
-    case_rows, has_flares_organs, organ_means, ranking_table, table_4, table_5, teams_table)
+    beside_teams, case_rows, organ_means, ranking_table, table_4, table_5, teams_table)
 from .rows import Evaluation
 from .statistics import spread
 
@@ -68,6 +68,8 @@ def write_report(folder, evaluation: Evaluation, baseline: Evaluation | None = N
     _check_folder(folder, overwrite)
     case_figures, missing = _case_figures(evaluation, files)
     charts = _charts(evaluation, baseline)
+    for figure in (*charts, *case_figures):
+        _sign(figure, evaluation)
     pictures = {figure.key: _rendered(figure, "png") for figure in (*charts, *case_figures)}
     text = page.page(f"{evaluation.name} on {evaluation.data}",
                      _body(evaluation, baseline, charts, case_figures, pictures, missing))
@@ -124,7 +126,7 @@ def _charts(evaluation: Evaluation, baseline: Evaluation | None) -> list[ReportF
                            "median; whiskers: to the last case within 1.5 box lengths.",
                            box_plots(models, metric, metric.capitalize()))
               for number, metric in ((3, "dice"), (4, "sensitivity"), (5, "precision"))]
-    if has_flares_organs(evaluation):
+    if beside_teams(evaluation):
         charts.append(ReportFigure("figure_teams", "Ours among the teams of FLARE21.",
                                    "Means over the organs. The teams: 50 validation cases of FLARE21, from their short "
                                    f"papers. Ours: {evaluation.data}.",
@@ -232,6 +234,12 @@ def _summary(evaluation: Evaluation, baseline: Evaluation | None) -> list[str]:
     notices = [REFERENCE_SENTENCES[evaluation.reference_kind], *evaluation.notes]
     return [page.paragraph(f"Evaluated on {evaluation.data}{versus}.", "lead"),
             *(page.paragraph(sentence, "notice") for sentence in notices), page.facts(figures), page.paragraph(rules)]
+
+
+def _sign(figure: ReportFigure, evaluation: Evaluation) -> None:
+    """Write into the drawing what it was measured on: figures travel without their page."""
+    text = f"{evaluation.name} on {evaluation.data}; reference: {evaluation.reference_kind}"
+    figure.canvas.suptitle(text, x=0.99, ha="right", fontsize=7, color="#767d85")
 
 
 def _rendered(figure: ReportFigure, kind: str) -> bytes:

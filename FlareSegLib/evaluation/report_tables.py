@@ -6,11 +6,13 @@ from .page import table
 from .published import BASELINE_TEAM, PAPER_COSTS, PAPER_TABLE_4, PAPER_TABLE_5, PAPER_TEAM, PUBLISHED_TEAMS
 from .ranking import flare21_ranking, ranked_criteria
 from .rows import METRICS, Evaluation
+from .rules import FLARE21
 from .statistics import PairedDifference, Spread, paired_difference, spread
 from .table import percent
 
 DSC_NSD = {"DSC": "dice", "NSD": "nsd"}
 COSTS = {"Running Time (s)": "seconds", "GPU Memory (MB)": "gpu_mb"}
+FEW_CASES = 10
 CRITERIA_NAMES = {"dice": "Dice", "nsd": "NSD", "seconds": "running time", "gpu_mb": "GPU memory"}
 
 
@@ -39,10 +41,14 @@ def table_5(evaluation: Evaluation, baseline: Evaluation | None) -> str:
     columns = ["Metrics", *compared, "Ours\n(Avg ± std)", *differences, "paper:\nBaseline", "paper:\nOurs"]
     caption = ("DSC and NSD in percent. The paper's columns are its Table 5: the 50 validation cases of FLARE21, "
                "NSD at 1 mm, time and memory on the organisers' machine.")
+    if evaluation.rules != FLARE21.name:
+        caption += f" Ours by the rules of {evaluation.rules.upper()}: the paper's NSD cannot be compared with it."
     if baseline:
         caption += (f" Baseline: {baseline.name}. Difference: ours - baseline, mean over the cases of both, with a "
                     "percentile bootstrap interval (10,000 resamples over cases) and the p of a two-sided Wilcoxon "
                     "signed-rank test; p is not corrected for the number of rows.")
+        if len(set(evaluation.cases) & set(baseline.cases)) < FEW_CASES:
+            caption += " There are few cases: the intervals are too narrow, and p cannot become small."
     return table(columns, rows, caption, muted=(len(columns) - 2, len(columns) - 1))
 
 
@@ -60,17 +66,17 @@ def teams_table(evaluation: Evaluation) -> str:
     """Our means among those of other teams, best mean Dice first."""
     ours = [_organ_mean(evaluation, metric) for metric in ("dice", "nsd")]
     costs = [spread(evaluation.cost_values(name).values()) for name in COSTS.values()]
-    rows = [(team.mean_dice, [team.team, *(f"{dice:.1f} / {nsd:.1f}" for dice, nsd in zip(team.dice, team.nsd)),
+    rows = [(team.mean_dice, [f"{team.team} ({team.note})" if team.note else team.team, *(f"{dice:.1f} / {nsd:.1f}" for dice, nsd in zip(team.dice, team.nsd)),
                               f"{team.mean_dice:.1f} / {team.mean_nsd:.1f}", _number(team.seconds),
-                              _number(team.gpu_mb, 0), team.note]) for team in PUBLISHED_TEAMS]
+                              _number(team.gpu_mb, 0)]) for team in PUBLISHED_TEAMS]
     cells = [f"{_mean_percent(evaluation, 'dice', organ)} / {_mean_percent(evaluation, 'nsd', organ)}"
              for organ in PAPER_TABLE_5]
-    rows.append((100 * ours[0], [evaluation.name, *cells, " / ".join(_number(100 * value) for value in ours),
-                                 *(_number(cost and cost.mean, digits) for cost, digits in zip(costs, (1, 0))),
-                                 f"here, on {evaluation.data}"]))
+    name = f"{evaluation.name} (here)"
+    rows.append((100 * ours[0], [name, *cells, " / ".join(_number(100 * value) for value in ours),
+                                 *(_number(cost and cost.mean, digits) for cost, digits in zip(costs, (1, 0)))]))
     rows.sort(key=lambda row: -row[0])
-    place = next(number for number, (_, row) in enumerate(rows) if row[-1].startswith("here"))
-    return table(["Team", *(f"{organ}\nDSC / NSD" for organ in PAPER_TABLE_5), "mean\nDSC / NSD", "s", "MB", ""],
+    place = next(number for number, (_, row) in enumerate(rows) if row[0] == name)
+    return table(["Team", *(f"{organ}\nDSC / NSD" for organ in PAPER_TABLE_5), "mean\nDSC / NSD", "s", "MB"],
                  [row for _, row in rows],
                  "Means over cases, percent. The teams' rows are from their short papers: 50 validation cases of "
                  f"FLARE21. Ours is on {evaluation.data} ({len(evaluation.cases)} cases): unless these are the same "
@@ -88,9 +94,9 @@ def case_rows(evaluation: Evaluation) -> str:
     return table(["Case", *(f"{organ}\nDSC / NSD" for organ in evaluation.organs)], rows, "Percent.")
 
 
-def has_flares_organs(evaluation: Evaluation) -> bool:
-    """True where all four organs of the challenge were scored."""
-    return set(PAPER_TABLE_5) <= set(evaluation.organs)
+def beside_teams(evaluation: Evaluation) -> bool:
+    """True where FLARE21's four organs were scored by FLARE21's rules, as the teams' were."""
+    return evaluation.rules == FLARE21.name and set(PAPER_TABLE_5) <= set(evaluation.organs)
 
 
 def organ_means(evaluation: Evaluation) -> tuple[float, float]:
@@ -109,7 +115,7 @@ def _metric_row(evaluation: Evaluation, baseline: Evaluation | None, organ: str,
     paper = PAPER_TABLE_5.get(organ, {}).get(metric, (None, None))
     return [f"{organ.capitalize()}-{short}", *(percent(spread(each.values())) for each in values),
             *(_difference(values, 100.0) if baseline else []),
-            *("–" if value is None else f"{value[0]:g} ± {value[1]:g}" for value in paper)]
+            *("–" if value is None else f"{value[0]:.1f} ± {value[1]:.1f}" for value in paper)]
 
 
 def _mean_row(evaluation: Evaluation, baseline: Evaluation | None, short: str) -> list[str]:
@@ -117,7 +123,7 @@ def _mean_row(evaluation: Evaluation, baseline: Evaluation | None, short: str) -
     teams = {team.team: team for team in PUBLISHED_TEAMS}
     means = [getattr(teams[name], f"mean_{DSC_NSD[short]}") for name in (BASELINE_TEAM, PAPER_TEAM)]
     return [f"Mean of the organs, {short}", *(percent(spread(each.values())) for each in values),
-            *(_difference(values, 100.0) if baseline else []), *(f"{value:.2f}" for value in means)]
+            *(_difference(values, 100.0) if baseline else []), *(f"{round(value, 3):g}" for value in means)]
 
 
 def _cost_row(evaluation: Evaluation, baseline: Evaluation | None, label: str) -> list[str]:

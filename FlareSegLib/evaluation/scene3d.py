@@ -18,7 +18,8 @@ from .surface import bounding_box
 
 SIZE = (1300, 1000)
 PATIENCE_S = 300
-SMOOTHING_PASSES = 15
+SMOOTHING_PASSES = 30
+PASS_BAND = 0.02
 #: Direction from which each column is seen, in left, posterior, superior.
 VIEWS = {"from anterior": (0.0, -1.0, 0.12), "from posterior": (0.0, 1.0, 0.12)}
 
@@ -106,7 +107,7 @@ def _actor(mask: np.ndarray, spacing: np.ndarray, colour):
     smooth = vtkWindowedSincPolyDataFilter()
     smooth.SetInputConnection(edges.GetOutputPort())
     smooth.SetNumberOfIterations(SMOOTHING_PASSES)
-    smooth.SetPassBand(0.1)
+    smooth.SetPassBand(PASS_BAND)
     smooth.NormalizeCoordinatesOn()
     normals = vtkPolyDataNormals()
     normals.SetInputConnection(smooth.GetOutputPort())
@@ -117,7 +118,8 @@ def _actor(mask: np.ndarray, spacing: np.ndarray, colour):
     actor = vtkActor()
     actor.SetMapper(mapper)
     actor.GetProperty().SetColor(*(np.asarray(colour) / 255))
-    actor.GetProperty().SetSpecular(0.15)
+    actor.GetProperty().SetAmbient(0.3)
+    actor.GetProperty().SetDiffuse(0.75)
     return actor
 
 
