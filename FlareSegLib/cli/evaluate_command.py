@@ -40,7 +40,7 @@ def _add_evaluate(commands) -> None:
                             help="flare21 (default), flare22 (its two kidneys are joined) or a list such as "
                                  "liver=6,kidney=2+3")
     parser.add_argument("--rules", choices=("flare21", "flare22"), default="flare21",
-                        help="flare21: NSD at 1 mm (default); flare22: each organ's own tolerance, NSD 0 below Dice 0.2")
+                        help="flare21: NSD at 1 mm (default); flare22: each organ's own, 0 below a Dice of 0.2")
     parser.add_argument("--times", metavar="CSV", help="table of flareseg measure, or of FLARE's own scripts")
     parser.add_argument("--name", help="what to call the model (default: the name of PRED)")
     parser.add_argument("--data", help="what to call the set of cases (default: the name of REF)")

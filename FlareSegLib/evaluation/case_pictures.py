@@ -23,6 +23,11 @@ EMPTY_HU = -110.0
 
 WINDOW_MM = 170.0
 TINT = 0.35
+#: Coronal and sagittal cuts are shown from this height on, relative to the axial one.
+LEAST_HEIGHT = 0.3
+
+#: Part of the coronal cut that shows what isotropification does: width and height, mm.
+DETAIL_MM = (170.0, 120.0)
 
 #: What the row of differences tells apart.
 DIFFERENCES = {"missed": (235, 45, 45), "too much": (60, 140, 245), "another organ": (225, 75, 215)}
@@ -64,17 +69,26 @@ class CaseImages:
 
 
 def worst_case_figure(images: CaseImages, organs: tuple[Organ, ...]) -> Figure:
-    """Reference, prediction and their difference in the axial, coronal and sagittal plane with most of it."""
+    """Reference, prediction and their difference in the axial, coronal and sagittal plane with most of it.
+
+    Of a thin slab only the axial plane is shown.
+    """
     reference, prediction = images.views
     wrong = reference.labels != prediction.labels
     if not wrong.any():
         wrong = reference.labels > 0
-    planes = [int(np.argmax(np.count_nonzero(wrong, axis=others))) for others in ((1, 2), (0, 2), (0, 1))]
-    cuts = [[getattr(view, name)(plane) for name, plane in zip(("axial", "coronal", "sagittal"), planes)]
-            for view in (reference, prediction)]
+    planes = {name: int(np.argmax(np.count_nonzero(wrong, axis=others)))
+              for name, others in (("axial", (1, 2)), ("coronal", (0, 2)), ("sagittal", (0, 1)))}
+    if reference.coronal(0).size_mm[0] < LEAST_HEIGHT * reference.axial(0).size_mm[0]:
+        planes = {"axial": planes["axial"]}
+    cuts = [[getattr(view, name)(plane) for name, plane in planes.items()] for view in (reference, prediction)]
     rows = [[_overlay(cut, organs) for cut in row] for row in cuts]
     rows.append([_difference(truth, found) for truth, found in zip(*cuts)])
-    canvas = _grid(rows, ("reference", "prediction", "difference"), ("axial", "coronal", "sagittal"))
+    names = "reference", "prediction", "difference"
+    if len(planes) == 1:  # one plane: side by side
+        canvas = _grid([[row[0] for row in rows]], (*planes,), names)
+    else:
+        canvas = _grid(rows, names, (*planes,))
     colours = {**{organ.name: organ.colour for organ in organs}, **DIFFERENCES}
     _legend(canvas, colours)
     return canvas
@@ -118,12 +132,15 @@ def isotropic_figure(ct: Volume) -> tuple[Figure, int, int]:
     plan = plan_z(ct.array.shape[0], k_mm, i_mm)
     made = np.stack([weights @ stored[indices] for indices, weights in
                      (slice_weights(plan, index) for index in range(plan.isotropic))])
-    canvas = Figure(figsize=(9.0, 4.0), layout="constrained")
+    extent = stored.shape[1] * i_mm, stored.shape[0] * k_mm
+    detail = [min(whole, part) for whole, part in zip(extent, DETAIL_MM)]
+    canvas = Figure(figsize=(9.0, 4.5 * detail[1] / detail[0] + 0.7), layout="constrained")
     pictures = ((f"stored: {plan.stored} slices, {k_mm:.2f} mm", stored),
                 (f"isotropic: {plan.isotropic} slices, {i_mm:.2f} mm", made))
     for axes, (title, cut) in zip(canvas.subplots(1, 2), pictures):
-        height, width = cut.shape[0] * (k_mm * plan.stored / cut.shape[0]), cut.shape[1] * i_mm
-        axes.imshow(windowed(cut[::-1]), cmap="gray", interpolation="nearest", extent=(0, width, 0, height))
+        axes.imshow(windowed(cut[::-1]), cmap="gray", interpolation="nearest", extent=(0, extent[0], 0, extent[1]))
+        axes.set_xlim(extent[0] * 0.3 - detail[0] / 2, extent[0] * 0.3 + detail[0] / 2)
+        axes.set_ylim((extent[1] - detail[1]) / 2, (extent[1] + detail[1]) / 2)
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
     return canvas, plan.stored, plan.isotropic
@@ -196,7 +213,7 @@ def _grid(rows: list[list], names, headings) -> Figure:
     heights = [max(np.asarray(picture).shape[0] for picture in row) for row in rows]
     inch = 9.6 / sum(widths)
     canvas = Figure(figsize=(9.9, sum(heights) * inch + 0.9), layout="constrained")
-    canvas.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    canvas.get_layout_engine().set(w_pad=0.02, h_pad=0.05, wspace=0.0, hspace=0.0)
     grid = canvas.subplots(len(rows), len(widths), squeeze=False,
                            gridspec_kw={"width_ratios": widths, "height_ratios": heights})
     for axes_row, row, name in zip(grid, rows, names):

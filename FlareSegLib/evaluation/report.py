@@ -32,7 +32,9 @@ REFERENCE_SENTENCES = {
     "synthetic": "The cases are synthetic. They show that everything works, not how good a model is on patients.",
     "unstated": "Nobody said what the references are (--reference-kind); do not quote these figures as accuracy.",
 }
-#: Figures of the paper that cannot be made, and why.
+#: What is left out, and why.
+NO_TEAMS = ("Our means are set beside those of other teams only where FLARE21's four organs were scored against manual "
+            "references by FLARE21's rules.")
 NO_DISEASE = ("Figure 2 of the paper shows a simulated disease. It is not in this report: FlareSeg has no disease "
               "library yet.")
 
@@ -163,8 +165,8 @@ def _isotropic(images: list[CaseImages], missing: list[str]) -> list[ReportFigur
         return []
     canvas, before, after = isotropic_figure(ct)
     return [ReportFigure("figure_1_isotropification", "Figure 1. Z-isotropification.",
-                         f"A coronal cut as stored and interpolated along z to the in-plane spacing: {before} slices "
-                         f"become {after} (in the paper's example 93 become 269).", canvas)]
+                         "Part of a coronal cut as stored and interpolated along z to the in-plane spacing: "
+                         f"{before} slices become {after} (in the paper's example 93 become 269).", canvas)]
 
 
 def _worst_case(evaluation: Evaluation, images: CaseImages, organs: tuple[Organ, ...]) -> ReportFigure:
@@ -206,8 +208,8 @@ def _body(evaluation: Evaluation, baseline: Evaluation | None, charts: list[Repo
             page.heading("DSC, NSD and costs (the paper's Table 5)"), table_5(evaluation, baseline)]
     if baseline:
         body += [page.heading("Ranking of the two models"), ranking_table(evaluation, baseline)]
-    if teams:
-        body += [page.heading("Beside the teams of FLARE21"), teams_table(evaluation), teams]
+    body += [page.heading("Beside the teams of FLARE21"),
+             *((teams_table(evaluation), teams) if teams else (page.paragraph(NO_TEAMS, "muted"),))]
     body += [page.heading("Cases"), *shown.values(),
              page.folded(f"All {len(evaluation.cases)} cases", case_rows(evaluation)),
              page.heading("Preprocessing"), preprocessing]

@@ -66,7 +66,8 @@ def teams_table(evaluation: Evaluation) -> str:
     """Our means among those of other teams, best mean Dice first."""
     ours = [_organ_mean(evaluation, metric) for metric in ("dice", "nsd")]
     costs = [spread(evaluation.cost_values(name).values()) for name in COSTS.values()]
-    rows = [(team.mean_dice, [f"{team.team} ({team.note})" if team.note else team.team, *(f"{dice:.1f} / {nsd:.1f}" for dice, nsd in zip(team.dice, team.nsd)),
+    rows = [(team.mean_dice, [f"{team.team} ({team.note})" if team.note else team.team,
+                              *(f"{dice:.1f} / {nsd:.1f}" for dice, nsd in zip(team.dice, team.nsd)),
                               f"{team.mean_dice:.1f} / {team.mean_nsd:.1f}", _number(team.seconds),
                               _number(team.gpu_mb, 0)]) for team in PUBLISHED_TEAMS]
     cells = [f"{_mean_percent(evaluation, 'dice', organ)} / {_mean_percent(evaluation, 'nsd', organ)}"
@@ -88,15 +89,16 @@ def case_rows(evaluation: Evaluation) -> str:
     """Every case: Dice and NSD of each organ."""
     rows = []
     for case in evaluation.cases:
-        cells = [f"{_share(evaluation.values('dice', organ).get(case))} / {_share(evaluation.values('nsd', organ).get(case))}"
+        cells = [" / ".join(_share(evaluation.values(metric, organ).get(case)) for metric in DSC_NSD.values())
                  for organ in evaluation.organs]
         rows.append([case, *cells])
     return table(["Case", *(f"{organ}\nDSC / NSD" for organ in evaluation.organs)], rows, "Percent.")
 
 
 def beside_teams(evaluation: Evaluation) -> bool:
-    """True where FLARE21's four organs were scored by FLARE21's rules, as the teams' were."""
-    return evaluation.rules == FLARE21.name and set(PAPER_TABLE_5) <= set(evaluation.organs)
+    """True where FLARE21's four organs were scored against manual references by FLARE21's rules, as the teams' were."""
+    return (evaluation.rules == FLARE21.name and evaluation.reference_kind == "manual"
+            and set(PAPER_TABLE_5) <= set(evaluation.organs))
 
 
 def organ_means(evaluation: Evaluation) -> tuple[float, float]:

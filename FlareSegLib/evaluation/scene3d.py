@@ -18,8 +18,7 @@ from .surface import bounding_box
 
 SIZE = (1300, 1000)
 PATIENCE_S = 300
-SMOOTHING_PASSES = 30
-PASS_BAND = 0.02
+SMOOTHING_MM = 1.2
 #: Direction from which each column is seen, in left, posterior, superior.
 VIEWS = {"from anterior": (0.0, -1.0, 0.12), "from posterior": (0.0, 1.0, 0.12)}
 
@@ -59,8 +58,7 @@ def draw(content, path: str) -> None:
     from vtkmodules.vtkIOImage import vtkPNGWriter
     from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
 
-    import vtkmodules.vtkInteractionStyle  # noqa: F401 (registers what the renderer needs)
-    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 (registers what draws)
 
     window = vtkRenderWindow()
     window.SetOffScreenRendering(1)
@@ -90,30 +88,24 @@ def draw(content, path: str) -> None:
 
 def _actor(mask: np.ndarray, spacing: np.ndarray, colour):
     """Smoothed surface of a mask (superior, posterior, left); world axes are left, posterior, superior, mm."""
+    from scipy.ndimage import gaussian_filter
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkPolyDataNormals, vtkWindowedSincPolyDataFilter
+    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
-    padded = np.pad(mask, 1).astype(np.uint8)
+    padded = np.pad(mask, 3).astype(np.float32)
+    padded = gaussian_filter(padded, SMOOTHING_MM / spacing[::-1])
     image = vtkImageData()
     image.SetDimensions(*padded.shape[::-1])
     image.SetSpacing(*spacing)
-    image.SetOrigin(*(-spacing))
+    image.SetOrigin(*(-3 * spacing))
     image.GetPointData().SetScalars(numpy_to_vtk(padded.ravel(), deep=True))
     edges = vtkFlyingEdges3D()
     edges.SetInputData(image)
     edges.SetValue(0, 0.5)
-    smooth = vtkWindowedSincPolyDataFilter()
-    smooth.SetInputConnection(edges.GetOutputPort())
-    smooth.SetNumberOfIterations(SMOOTHING_PASSES)
-    smooth.SetPassBand(PASS_BAND)
-    smooth.NormalizeCoordinatesOn()
-    normals = vtkPolyDataNormals()
-    normals.SetInputConnection(smooth.GetOutputPort())
-    normals.SplittingOff()
     mapper = vtkPolyDataMapper()
-    mapper.SetInputConnection(normals.GetOutputPort())
+    mapper.SetInputConnection(edges.GetOutputPort())
     mapper.ScalarVisibilityOff()
     actor = vtkActor()
     actor.SetMapper(mapper)

@@ -42,6 +42,7 @@ def make_evaluation(name="model", offset=0.0, cases=4, seconds=None, kind="manua
     for number in range(cases):
         for place, organ in enumerate(("liver", "kidney", "spleen", "pancreas")):
             dice = 0.95 - 0.05 * place - 0.02 * number + offset
-            scores.append(Score(f"case_{number}", organ, dice, dice - 0.01, dice + 0.01, dice - 0.15, 1.0, 100.0, 101.0))
+            metrics = dice, dice - 0.01, dice + 0.01, dice - 0.15
+            scores.append(Score(f"case_{number}", organ, *metrics, 1.0, 100.0, 101.0))
         costs.append(Cost(f"case_{number}", seconds, 1000.0 if seconds else None))
     return Evaluation(name, "made up", kind, "flare21", tuple(scores), tuple(costs) if seconds else ())

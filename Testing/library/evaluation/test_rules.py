@@ -27,7 +27,8 @@ def test_flare22s_kidneys_are_joined():
     assert label_scheme("flare22")["left kidney"] == (13,)
 
 
-@pytest.mark.parametrize("text", ["", "liver", "liver=", "liver=0", "liver=255", "liver=a", "=3", "kidney=2+", "flare23"])
+@pytest.mark.parametrize("text", ["", "liver", "liver=", "liver=0", "liver=255", "liver=a", "=3", "kidney=2+",
+                                  "flare23"])
 def test_what_is_no_scheme(text):
     with pytest.raises(FlareSegError, match="Cannot read the label values"):
         label_scheme(text)

@@ -24,7 +24,8 @@ def test_every_case_and_organ_has_a_row_with_known_figures(folders):
     calls = []
     scores = score_pairs(find_pairs(*folders)[0], FLARE21_ORGANS, SCHEME, SCHEME, FLARE21,
                          lambda *done: calls.append(done))
-    assert [(row.case, row.organ) for row in scores] == [(f"case_{n}", organ) for n in (1, 2) for organ in FLARE21_ORGANS]
+    assert [(row.case, row.organ) for row in scores] == [(case, organ) for case in ("case_1", "case_2")
+                                                         for organ in FLARE21_ORGANS]
     assert all(row.dice == row.nsd == 1.0 for row in scores[:4])
     for row in scores[4:]:  # 6 x 6 x 6 voxels moved by one: five sixths overlap, and the surfaces are 1 mm apart
         assert row.dice == row.sensitivity == row.precision == pytest.approx(5 / 6)

@@ -90,21 +90,21 @@ def test_rules_for_empty_masks():
 
 
 def test_box_shifted_by_two_voxels():
-    """An n-cube with planes, edges and corners of known area, moved by two voxels of 1 mm along i.
+    """A cube of n voxels, 1 mm each, moved by two voxels along i, at a tolerance of 1 mm.
 
-    At 1 mm, each side's corners are near iff they lie on the other box's surface or one step from it: of the cube's
-    layers across i (0 … n), the first of the moved one lies at 2 and so on. Layers 0 (a plane) and, of its rim, the
-    layer next to it are looked at one by one below.
+    The cube's surface lies in n + 1 layers across i: two ends and n - 1 rims between them. The moved cube's layers
+    begin at 2 and end at n + 2; what lies at most one step from one of its surface elements is near.
     """
     n = 6
-    still, moved = box((4, 4, 4), (4 + n, 4 + n, 4 + n), (16, 16, 20)), box((4, 4, 6), (4 + n, 4 + n, 6 + n), (16, 16, 20))
+    still = box((4, 4, 4), (4 + n, 4 + n, 4 + n), (16, 16, 20))
+    moved = box((4, 4, 6), (4 + n, 4 + n, 6 + n), (16, 16, 20))
     corner, edge, face = math.sqrt(3) / 8, math.sqrt(2) / 2, 1.0
     rim = 4 * (n - 1) * face + 4 * edge                       # one layer across i between the two ends
     end = (n - 1) ** 2 * face + 4 * (n - 1) * edge + 4 * corner  # the plane at an end with its own rim
     total = 2 * end + (n - 1) * rim
-    # Far: the end plane at layer 0, all but nothing near it (the other's surface begins at layer 2, 2 mm away).
-    # Layer 1 is 1 mm from the other's end plane: near. The end at layer n = 6 lies inside the moved box (layers
-    # 2 to 8): its rim is on the other's rim, and of its inner corners those one step from the other's sides are near.
+    # Far: the end at layer 0, for the other's surface begins 2 mm away. Layer 1 is 1 mm from it: near. The end at
+    # layer n lies inside the moved cube: its rim is on the other's rims, and of its inner corners those one step
+    # from the other's sides are near.
     inner = (n - 1) ** 2
     near_inner = inner - (n - 3) ** 2
     far = end + (inner - near_inner) * face
