@@ -1,7 +1,7 @@
 # make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
 # make demo CT=path   the same with a CT of yours
 # make test           install and run all tests
-# make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
+# make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes a quarter of an hour)
 
 PYTHON ?= python3
 VENV := .venv
