@@ -22,7 +22,6 @@ from .slice_store import (RECORD_ENDING, STORE_FILE, HuCode, SliceStore, StoredC
                           open_store, write_case)
 
 ENDINGS = (STORE_FILE, RECORD_ENDING, ".image.b2nd", ".labels.b2nd")
-TAR_OVERHEAD = 1.02
 
 
 def eight_bits(normalisation: Normalisation) -> HuCode:
@@ -50,10 +49,10 @@ def pack(store: SliceStore, file: str | Path, megabytes: float, work_folder: str
     while stride <= 64:
         folder = Path(work_folder) / f"every-{stride}"
         size = _shrink(store, folder, stride)
-        if size * TAR_OVERHEAD <= megabytes * 1e6:
+        if size <= megabytes * 1e6:
             _archive(folder, file)
             return file, stride
-        stride = max(stride + 1, int(np.ceil(stride * size * TAR_OVERHEAD / (megabytes * 1e6))))
+        stride = max(stride + 1, int(np.ceil(stride * size / (megabytes * 1e6))))
     raise FlareSegError("bad_option", f"Not even every 64th slice fits into {megabytes:g} MB; allow more, or train at a "
                                       "coarser spacing.")
 
@@ -77,7 +76,7 @@ def unpack(file: str | Path, folder: str | Path) -> SliceStore:
 
 
 def _shrink(store: SliceStore, folder: Path, stride: int) -> int:
-    """Store every stride-th slice with 8 bits; return the bytes it takes."""
+    """Store every stride-th slice with 8 bits; return the bytes its archive will take."""
     code = eight_bits(store.fingerprint().normalisation)
     claim_store(folder, replace(store.description, hu=code))
     for case in store.cases:
@@ -85,12 +84,19 @@ def _shrink(store: SliceStore, folder: Path, stride: int) -> int:
         chosen = chosen or range(case.record.slices // 2, case.record.slices // 2 + 1)
         record = replace(case.record, slices=len(chosen), slices_with={}, sources=())
         write_case(folder, record, _slices(case, chosen), code)
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return _archive_size([path.stat().st_size for path in folder.iterdir()])
 
 
 def _slices(case: StoredCase, chosen: range) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for index in chosen:
         yield case.slice(index)
+
+
+def _archive_size(sizes: list[int]) -> int:
+    """Bytes of a tar archive of files of these sizes: a header each, whole blocks, two empty ones, whole records."""
+    block, record = tarfile.BLOCKSIZE, tarfile.RECORDSIZE
+    content = sum(block + -(-size // block) * block for size in sizes) + 2 * block
+    return -(-content // record) * record
 
 
 def _archive(folder: Path, file: Path) -> None:
