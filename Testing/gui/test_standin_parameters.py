@@ -4,6 +4,7 @@ import enum
 import pathlib
 from typing import Annotated
 
+import ctk
 import pytest
 import qt
 import slicer
@@ -111,6 +112,19 @@ def test_widgets_follow_the_node_and_the_node_the_widgets(node, gui):
     parameters.disconnectGui(tag)
     gui["text"].text = "later"
     assert parameters.text == "typed"
+
+
+def test_sliders_and_paths(node):
+    @parameterNodeWrapper
+    class Values:
+        level: Annotated[float, WithinRange(-100, 300)] = 40
+        folder: pathlib.Path = pathlib.Path("here")
+
+    values, slider, edit = Values(node), ctk.ctkSliderWidget(), ctk.ctkPathLineEdit()
+    values.connectParametersToGui({"level": slider, "folder": edit})
+    assert (slider.minimum, slider.maximum, slider.value, edit.currentPath) == (-100, 300, 40, "here")
+    slider.value, edit.currentPath = 60, "there"
+    assert values.level == 60 and values.folder == pathlib.Path("there")
 
 
 def test_what_slicer_cannot_connect_is_refused(node):

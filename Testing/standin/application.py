@@ -54,6 +54,10 @@ class ModuleSelector(qt.QWidget):
         """Close the module that is open."""
         if self._selected:
             slicer.app.moduleManager().module(self._selected).widgetRepresentation().exit()
+        self.forget()
+
+    def forget(self):
+        """No module is open, whatever has become of the last one."""
         self._selected = ""
 
 

@@ -48,10 +48,10 @@ class qSlicerScriptedLoadableModule(qt.QObject):
 
     def close(self):
         """Unload the panel, as at Slicer's end; the next `widgetRepresentation` makes a new one."""
-        if self._widget is not None:
+        widget, self._widget = self._widget, None
+        if widget is not None:
             slicer.app.moduleManager().moduleAboutToBeUnloaded.emit(self.name)
-            self._widget.deleteLater()
-            self._widget = None
+            widget.deleteLater()
 
 
 class ScriptedLoadableModule:

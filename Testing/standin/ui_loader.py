@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 
@@ -24,6 +25,8 @@ class UiError(RuntimeError):
 def loader_class(standins: tuple[type, ...]) -> type:
     """Return the class that takes QUiLoader's place; `standins` are the widgets written in Python."""
     classes = {cls.__name__: cls for cls in standins}
+    for cls in standins:
+        _qt_properties(cls)
 
     class QUiLoader(QtUiTools.QUiLoader):
         """The loader that slicer.util.loadUI uses."""
@@ -86,23 +89,35 @@ def _class_of(name: str, classes) -> type:
 
 def _check_property(cls: type, element, where: str) -> None:
     name, value = element.get("name"), element[0]
-    index = cls.staticMetaObject.indexOfProperty(name)
-    if index < 0:
+    if name not in _qt_properties(cls):
         raise UiError(f"'{where}': {cls.__name__} has no property '{name}'")
-    found = cls.staticMetaObject.property(index)
-    if found.isEnumType():
-        valid = value.tag in ("enum", "set") and _keys_exist(found.enumerator(), value.text or "")
+    type_name, enum_keys = _qt_properties(cls)[name]
+    keys = {key.rpartition("::")[2] for key in (value.text or "").split("|")}
+    if enum_keys:
+        valid = value.tag in ("enum", "set") and keys <= enum_keys
     elif value.tag in ("enum", "set"):
-        valid = all(hasattr(cls, key.rpartition("::")[2]) for key in (value.text or "").split("|"))
+        valid = all(hasattr(cls, key) for key in keys)
     else:
-        valid = found.typeName() in VALUE_TYPES.get(value.tag, {found.typeName()})
+        valid = type_name in VALUE_TYPES.get(value.tag, {type_name})
     if not valid:
         raise UiError(f"'{where}': property '{name}' of {cls.__name__} does not take {value.tag} '{value.text}'")
 
 
-def _keys_exist(enumerator, text: str) -> bool:
-    known = {enumerator.key(index) for index in range(enumerator.keyCount())}
-    return {key.rpartition("::")[2] for key in text.split("|")} <= known
+@functools.cache
+def _qt_properties(cls: type) -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and, for an enum, the keys of each property of a class.
+
+    Asked once a class: PySide6 drops the meta object of a Python class now and then.
+    """
+    meta = cls.staticMetaObject
+    return {each.name(): (each.typeName(), _keys(each)) for each in map(meta.property, range(meta.propertyCount()))}
+
+
+def _keys(found) -> frozenset[str]:
+    if not found.isEnumType():
+        return frozenset()
+    enumerator = found.enumerator()
+    return frozenset(enumerator.key(index) for index in range(enumerator.keyCount()))
 
 
 def _take_standin_properties(root, classes) -> list[tuple]:

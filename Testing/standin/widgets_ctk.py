@@ -79,46 +79,6 @@ def _is_text(arguments) -> bool:
     return bool(arguments) and isinstance(arguments[0], str)
 
 
-class ctkComboBox(qt.QComboBox):
-    """A combo box with a text for "nothing chosen"."""
-
-    defaultText, setDefaultText = stored("defaultText", str, "")
-    forceDefault, setForceDefault = stored("forceDefault", bool, False)
-    scrollWheelEnabled, setScrollWheelEnabled = stored("scrollWheelEnabled", bool, True)
-
-
-class ctkCheckableComboBox(qt.QComboBox):
-    """A combo box whose items can be ticked."""
-
-    checkedIndexesChanged = qt.Signal()
-    cpp_signals = {"checkedIndexesChanged()": "checkedIndexesChanged"}
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self.model().itemChanged.connect(lambda item: self.checkedIndexesChanged.emit())
-        self.model().rowsInserted.connect(self._make_checkable)
-
-    def _make_checkable(self, parent, first, last):
-        for row in range(first, last + 1):
-            self.model().item(row).setData(qt.Qt.Unchecked, qt.Qt.CheckStateRole)
-
-    def checkedIndexes(self):
-        indexes = (self.model().index(row, 0) for row in range(self.count))
-        return [index for index in indexes if self.checkState(index) == qt.Qt.Checked]
-
-    def checkState(self, index):
-        return qt.Qt.CheckState(self.itemData(index.row(), qt.Qt.CheckStateRole))
-
-    def setCheckState(self, index, state):
-        self.setItemData(index.row(), state, qt.Qt.CheckStateRole)
-
-    def allChecked(self):
-        return len(self.checkedIndexes()) == self.count
-
-    def noneChecked(self):
-        return not self.checkedIndexes()
-
-
 class ctkPathLineEdit(qt.QWidget):
     """A path with a button to browse for it."""
 
@@ -162,17 +122,6 @@ for _name, _value in PATH_FILTERS.items():
     setattr(ctkPathLineEdit, _name, _value)
 
 
-class ctkFittedTextBrowser(qt.QTextBrowser):
-    """A text that is as high as it needs; collapsible."""
-
-    collapsed, setCollapsed = stored("collapsed", bool, True, lambda self: self.updateGeometry())
-    showDetailsText, setShowDetailsText = stored("showDetailsText", str, "")
-    hideDetailsText, setHideDetailsText = stored("hideDetailsText", str, "")
-
-    def sizeHint(self):
-        return qt.QSize(200, 30 if self.collapsed else int(self.document.size.height()) + 8)
-
-
 class ctkSliderWidget(qt.QWidget):
     """A slider with a spin box, for floats."""
 
@@ -203,7 +152,7 @@ class ctkSliderWidget(qt.QWidget):
     def setRange(self, minimum, maximum):
         self._spin_box.setRange(minimum, maximum)
 
-    def _forward(kind, name):  # noqa: N805  used while the class is built
+    def _forward(kind, name):  # used while the class is built
         setter = "set" + name[0].upper() + name[1:]
         return (computed(kind, lambda self: getattr(self._spin_box, name),
                          lambda self, value: getattr(self._spin_box, setter)(value)),
@@ -221,8 +170,7 @@ class ctkSliderWidget(qt.QWidget):
     del _forward
 
 
-WIDGETS = (ctkCollapsibleButton, ctkComboBox, ctkCheckableComboBox, ctkPathLineEdit, ctkFittedTextBrowser,
-           ctkSliderWidget)
+WIDGETS = (ctkCollapsibleButton, ctkPathLineEdit, ctkSliderWidget)
 
 
 def build_ctk() -> types.ModuleType:

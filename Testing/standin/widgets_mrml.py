@@ -31,10 +31,6 @@ class qMRMLWidget(qt.QWidget):
         """For subclasses."""
 
 
-class qSlicerWidget(qMRMLWidget):
-    """The older name."""
-
-
 class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """What a scripted module's widget gets as parent; `isEntered` is a property, as in C++."""
 
@@ -208,10 +204,19 @@ def _unobserver(observed: list):
     return unobserve
 
 
-class _SegmentationObserver:
-    """For widgets that show one segmentation node."""
+class qMRMLSegmentationShow3DButton(qt.QPushButton):
+    """Makes surfaces of the segments, and shows whether there are any."""
 
     _segmentation_node = None
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._observed = []
+        self.setText("Show 3D")
+        self.setCheckable(True)
+        self.setEnabled(False)
+        self.clicked.connect(self._clicked)
+        self.destroyed.connect(_unobserver(self._observed))
 
     def setSegmentationNode(self, node):
         _unobserver(self._observed)()
@@ -223,68 +228,19 @@ class _SegmentationObserver:
     def segmentationNode(self):
         return self._segmentation_node
 
-    def _shown_segmentation(self):
-        """The node, unless it has been removed from its scene meanwhile."""
-        node = self._segmentation_node
-        return node if node is not None and node.GetScene() is not None else None
-
-
-class qMRMLSegmentationShow3DButton(_SegmentationObserver, qt.QPushButton):
-    """Makes surfaces of the segments, and shows whether there are any."""
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._observed = []
-        self.setText("Show 3D")
-        self.setCheckable(True)
-        self.setEnabled(False)
-        self.clicked.connect(self._clicked)
-        self.destroyed.connect(_unobserver(self._observed))
-
     def _update(self):
         if isValid(self):
-            node = self._shown_segmentation()
+            node = self._segmentation_node
+            there = node is not None and node.GetScene() is not None  # it may have been removed meanwhile
             name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-            self.setEnabled(node is not None)
-            self.setChecked(node is not None and node.GetSegmentation().ContainsRepresentation(name))
+            self.setEnabled(there)
+            self.setChecked(there and node.GetSegmentation().ContainsRepresentation(name))
 
     def _clicked(self, checked):
-        node = self._segmentation_node
         if checked:
-            node.CreateClosedSurfaceRepresentation()
+            self._segmentation_node.CreateClosedSurfaceRepresentation()
         else:
-            node.RemoveClosedSurfaceRepresentation()
-
-
-class qMRMLSegmentsTableView(_SegmentationObserver, qMRMLWidget):
-    """The segments' colours and names."""
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._observed = []
-        self._table = qt.QTableWidget(0, 2)
-        self._table.setHorizontalHeaderLabels(["Color", "Name"])
-        qt.QVBoxLayout(self).addWidget(self._table)
-        self.destroyed.connect(_unobserver(self._observed))
-
-    readOnly, setReadOnly = stored("readOnly", bool, False)
-    headerVisible, setHeaderVisible = stored("headerVisible", bool, True)
-
-    def _update(self):
-        if not isValid(self):
-            return
-        node = self._shown_segmentation()
-        segmentation = node.GetSegmentation() if node is not None else None
-        self._table.setRowCount(segmentation.GetNumberOfSegments() if segmentation else 0)
-        for row in range(self._table.rowCount):
-            segment = segmentation.GetNthSegment(row)
-            colour = qt.QTableWidgetItem()
-            colour.setBackground(qt.QColor.fromRgbF(*segment.GetColor()))
-            self._table.setItem(row, 0, colour)
-            self._table.setItem(row, 1, qt.QTableWidgetItem(segment.GetName()))
-
-    def segmentCount(self):
-        return self._table.rowCount
+            self._segmentation_node.RemoveClosedSurfaceRepresentation()
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):
@@ -313,5 +269,5 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         return self._nodes["volume"]
 
 
-WIDGETS = (qMRMLWidget, qSlicerWidget, qSlicerScriptedLoadableModuleWidget, qMRMLNodeComboBox,
-           qMRMLSegmentationShow3DButton, qMRMLSegmentsTableView, qMRMLSegmentEditorWidget)
+WIDGETS = (qMRMLWidget, qSlicerScriptedLoadableModuleWidget, qMRMLNodeComboBox, qMRMLSegmentationShow3DButton,
+           qMRMLSegmentEditorWidget)
