@@ -227,4 +227,4 @@ def _chromium(folder, *arguments: str) -> str:
     root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
     command = [CHROMIUM, "--headless", *root, "--disable-gpu", "--window-size=1100,3000",
                f"--user-data-dir={folder}/chromium", "--virtual-time-budget=5000", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
