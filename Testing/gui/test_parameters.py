@@ -32,7 +32,7 @@ def test_from_the_panel_into_the_node(make_ct, node, ui):
     assert node.GetNodeReference("inputVolume") is ct
     assert node.GetNodeReference("outputSegmentation") is segmentation
     assert node.GetParameter("device") == "CPU" and node.GetParameter("exact") == "True"
-    assert node.GetParameter("skippedOrgans") == "kidney,spleen"
+    assert node.GetParameter("skippedOrgans") == "kidney,spleen" and not organ_box(ui, "kidney").checked
     assert node.GetParameter("model") == "flareseg-starter"
 
 
