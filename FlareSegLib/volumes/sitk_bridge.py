@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -75,17 +76,19 @@ def refuse_unusable_image(size: tuple[int, ...], components: int, pixel_type: st
 def quiet_itk():
     """Keep ITK's warnings, and what its format libraries print on stderr, off the terminal.
 
-    The C++ libraries write to file descriptor 2 directly, so that it is pointed at nothing for the while.
+    The C++ libraries write to file descriptor 2 directly, so that it is pointed at nothing for the while. A reader
+    that fails leaves the whole process in the "C" locale; the one from before comes back here.
     """
     import SimpleITK as sitk
 
     with _silence:
         shown = sitk.ProcessObject.GetGlobalWarningDisplay()
         sitk.ProcessObject.SetGlobalWarningDisplay(False)
-        kept = _point_stderr_at_nothing()
+        kept, place = _point_stderr_at_nothing(), locale.setlocale(locale.LC_ALL)
         try:
             yield
         finally:
+            locale.setlocale(locale.LC_ALL, place)
             if kept is not None:
                 os.dup2(kept, 2)
                 os.close(kept)

@@ -62,3 +62,17 @@ def test_quiet_gives_stderr_back_also_after_a_failure(capfd):
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
     assert sitk.ProcessObject.GetGlobalWarningDisplay()
+
+
+def test_the_locale_comes_back_where_a_library_has_changed_it():
+    import locale
+
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        with pytest.raises(ZeroDivisionError), quiet_itk():
+            locale.setlocale(locale.LC_ALL, "C")  # as GDCM does before it fails
+            _ = 1 / 0
+        assert locale.setlocale(locale.LC_CTYPE) == "C.UTF-8"
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
