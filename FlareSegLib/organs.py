@@ -73,6 +73,7 @@ def choose_organs(organs: tuple[Organ, ...], names: list[str] | None) -> tuple[O
     return tuple(organ for organ in organs if organ.name in names)
 
 
+#: Slicer's own code for a segment that nothing is known of.
 TISSUE = Code("SCT", "85756007", "Tissue")
 
 

@@ -12,15 +12,14 @@ left and rows to posterior. Models trained with mirroring (nnU-Net's default) do
 
 from __future__ import annotations
 
-import colorsys
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import FlareSegError
 from ..networks.spec import UNet2DSpec
-from ..organs import FLARE_ORGANS, Code, Organ
+from ..organs import Organ, organs_of
 from ..preprocessing.normalisation import Normalisation
 from .description import read_json
 from .restricted_pickle import read_checkpoint, read_pickle
@@ -28,8 +27,6 @@ from .restricted_pickle import read_checkpoint, read_pickle
 LARGEST_DIFFERENCE = 1e-3
 V1_CHECKPOINTS = ("model_final_checkpoint.model", "model_best.model")
 V2_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
-#: Slicer's own code for a segment that nothing is known of.
-TISSUE = Code("SCT", "85756007", "Tissue")
 #: v1 trainers whose activations or order of layers differ from nnU-Net's default without any trace in the weights.
 V1_OTHER_ACTIVATIONS = re.compile(r"relu|mish|swish|gelu|nonlin", re.IGNORECASE)
 
@@ -297,18 +294,11 @@ def _labels_v2(labels: dict) -> dict[int, str]:
 
 
 def _organs(labels: dict[int, str], spec: UNet2DSpec) -> tuple[Organ, ...]:
-    """The model's labels as organs: FLARE's own codes where the names match, neutral ones elsewhere."""
+    """The model's labels as organs, one for each class of its network."""
     if sorted(labels) != list(range(1, spec.classes)):
         raise FlareSegError("model_invalid", f"The model's data set names {len(labels)} labels and its network has "
                                              f"{spec.classes - 1}; they are not of one model.")
-    known = {organ.name: organ for organ in FLARE_ORGANS}
-    return tuple(replace(known[name], label=label) if (name := labels[label].strip().lower()) in known
-                 else Organ(label, name, TISSUE, _colour(label)) for label in sorted(labels))
-
-
-def _colour(label: int) -> tuple[int, int, int]:
-    """Colours that stay apart however many labels there are (hues a golden section apart)."""
-    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.55, 0.9))
+    return organs_of(labels)
 
 
 def _normalisation(constants: dict, mean: str, sd: str) -> Normalisation:

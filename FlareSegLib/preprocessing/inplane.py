@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -75,6 +76,13 @@ def to_grid(slices: torch.Tensor, plan: InPlanePlan, fill: float = AIR_HU) -> to
     bottom = plan.grid[0] - plan.resampled_shape[0] - top
     right = plan.grid[1] - plan.resampled_shape[1] - left
     return F.pad(slices, (left, right, top, bottom), value=fill)
+
+
+def labels_to_grid(labels: np.ndarray, plan: InPlanePlan) -> np.ndarray:
+    """Resample one slice of labels (rows, columns), as uint8: each pixel takes the label that covers most of it."""
+    values = np.unique(labels)
+    layers = torch.from_numpy((labels[None] == values[:, None, None]).astype(np.float32))[:, None]
+    return values[to_grid(layers, plan, 0.0)[:, 0].max(dim=0).indices.numpy()].astype(np.uint8)
 
 
 def from_grid(logits: torch.Tensor, plan: InPlanePlan) -> torch.Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..preprocessing.inplane import plan_inplane, to_grid
+from ..preprocessing.inplane import labels_to_grid, plan_inplane, to_grid
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
 from ..volumes.volume import Volume
@@ -71,7 +71,7 @@ def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
     return TrainingCase(
         entry["name"], entry["patient"],
         np.stack([_resample_image(s, plan) for s in image.array]),
-        np.stack([_resample_labels(s, plan) for s in labels.array]),
+        np.stack([labels_to_grid(s, plan) for s in labels.array]),
         tuple(entry.get("unlabelled", ())), entry.get("weight", 1.0),
     )
 
@@ -79,10 +79,3 @@ def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
 def _resample_image(pixels: np.ndarray, plan) -> np.ndarray:
     slices = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None, None]
     return to_grid(slices, plan)[0, 0].round().clamp(-1024, 3071).to(torch.int16).numpy()
-
-
-def _resample_labels(pixels: np.ndarray, plan) -> np.ndarray:
-    """Each pixel takes the label that covers most of it."""
-    values = np.unique(pixels)
-    cover = [to_grid(torch.from_numpy((pixels == v).astype(np.float32))[None, None], plan, 0.0)[0, 0] for v in values]
-    return values[torch.stack(cover).max(dim=0).indices.numpy()].astype(np.uint8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FlareSegError
-from ..preprocessing.inplane import plan_inplane, to_grid
+from ..preprocessing.inplane import labels_to_grid, plan_inplane, to_grid
 from ..preprocessing.isotropic import isotropic_slice, plan_z
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
@@ -74,14 +74,11 @@ def _store_case(folder: Path, case: RawCase, description: StoreDescription) -> N
 
 
 def _to_spacing(hu: np.ndarray, label: np.ndarray, spacing, working_spacing: float):
-    """Resample a slice in plane; each pixel takes the label that covers most of it."""
+    """Resample a slice and its labels in plane."""
     import torch
 
     plan = plan_inplane(hu.shape, spacing, (working_spacing, working_spacing), (1, 1), 1)
-    values = np.unique(label)
-    layers = torch.from_numpy((label[None] == values[:, None, None]).astype(np.float32))[:, None]
-    nearest = to_grid(layers, plan, 0.0)[:, 0].max(dim=0).indices.numpy()
-    return to_grid(torch.from_numpy(hu)[None, None], plan)[0, 0].numpy(), values[nearest].astype(np.uint8)
+    return to_grid(torch.from_numpy(hu)[None, None], plan)[0, 0].numpy(), labels_to_grid(label, plan)
 
 
 def _sources(case: RawCase) -> tuple[tuple[int, int], ...]:
