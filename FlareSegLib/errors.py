@@ -31,6 +31,10 @@ EXIT_CODES = {
     "bad_training_data": 60,
     "bad_evaluation_data": 61,
     "measured_failed": 62,
+    "bad_disease_case": 70,
+    "bad_disease_parameter": 71,
+    "disease_not_placed": 72,
+    "bad_recipe": 73,
     "cancelled": 130,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import Points, Shape, intersection, tube, without
+from ..shapes import Points, Shape, intersection, tube, without
 from .organs import Organs
 from .painting import Structure
 from .patient import Patient

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import Shape, ellipsoid, half_space, intersection, remembered, rotation, tube, union, without
+from ..shapes import Shape, ellipsoid, half_space, intersection, remembered, rotation, tube, union, without
 from .painting import Structure
 from .patient import Patient
 from .trunk import Trunk

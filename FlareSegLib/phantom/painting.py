@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import Points, Shape
+from ..shapes import Points, Shape
 
 #: HU of a structure: one value, or a function of the points and the signed distance there.
 Look = float | Callable[[Points, np.ndarray], np.ndarray]

@@ -14,7 +14,7 @@ from ..volumes.volume import Volume
 from .appearance import AIR, scan, tissue_hu
 from .bowel import bowel_structures
 from .fields import SmoothField
-from .geometry import Points
+from ..shapes import Points
 from .organs import adrenal_structures, make_organs, organ_structures
 from .painting import Structure, paint
 from .patient import Patient, make_patient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import Points, Shape, column, ellipsoid, intersection, rotation, tube, without
+from ..shapes import Points, Shape, column, ellipsoid, intersection, rotation, tube, without
 from .painting import Structure
 
 LEVEL = 35.0  # height of a vertebra with its disc, mm

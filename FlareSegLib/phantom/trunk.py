@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import (EVERYWHERE, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube, union,
+from ..shapes import (EVERYWHERE, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube, union,
                        without)
 from .painting import Structure
 from .patient import Patient

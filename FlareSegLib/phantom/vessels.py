@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .geometry import Shape, ellipsoid, intersection, tube, union
+from ..shapes import Shape, ellipsoid, intersection, tube, union
 from .organs import Organs
 from .painting import Structure
 from .patient import Patient
