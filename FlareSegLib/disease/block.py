@@ -1,0 +1,241 @@
+"""The part of a case that an operation works on, and painting into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+
+from ..shapes import Shape
+from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid
+from .coarse import grid_points
+
+#: Voxels larger than this are sampled several times along their axis, so that thick slices show partial volume.
+SAMPLE_MM = 1.5
+
+
+@dataclass(frozen=True)
+class PatientPoints:
+    """Points of a block in the patient, as `shapes.Shape` reads them: x, y, z in LPS, mm, float32 (k, j, i)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+    @cached_property
+    def _extents(self):
+        """For each array axis and coordinate, the lowest and highest value of each plane across that axis."""
+        return [[(c.min(axis=across), c.max(axis=across)) for c in (self.x, self.y, self.z)]
+                for across in ((1, 2), (0, 2), (0, 1))]
+
+    def box(self, lower, upper) -> Box | None:
+        """The k, j, i slices that hold all points between two corners; None where there are none."""
+        parts = []
+        for planes in self._extents:
+            met = np.logical_and.reduce([(high >= lo) & (low <= up)
+                                         for (low, high), lo, up in zip(planes, lower, upper)])
+            if not met.any():
+                return None
+            found = np.flatnonzero(met)
+            parts.append(slice(int(found[0]), int(found[-1]) + 1))
+        return tuple(parts)
+
+    def __getitem__(self, box: Box) -> PatientPoints:
+        return PatientPoints(self.x[box], self.y[box], self.z[box])
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an operation made of a box of a case.
+
+    Attributes
+    ----------
+    box : tuple of slice
+        k, j, i; nothing outside it changed.
+    hu, labels : numpy.ndarray
+        int16 and uint8: the box's voxels afterwards.
+    cover : numpy.ndarray or None
+        float32, 0 to 1: how far each voxel belongs to the lesion.
+    wanted : numpy.ndarray or None
+        float32: the noise-free HU that the lesion was meant to have, where `cover` is positive.
+    jacobian : float
+        Smallest determinant of the displacement; 1 where nothing moved.
+    contrast_changed : bool
+        Whether whole organs have other HU now, so that phase, noise and blur must be measured again.
+    """
+
+    box: Box
+    hu: np.ndarray
+    labels: np.ndarray
+    cover: np.ndarray | None = None
+    wanted: np.ndarray | None = None
+    jacobian: float = 1.0
+    contrast_changed: bool = False
+
+
+@dataclass
+class Block:
+    """A box of a case while it is edited: its own copies, changed in place by the functions of this library.
+
+    Attributes
+    ----------
+    grid : Grid
+        Of the whole case.
+    box : tuple of slice
+        k, j, i.
+    hu, labels : numpy.ndarray
+        float32 and uint8, (k, j, i).
+    before : numpy.ndarray
+        int16: the box's HU when the edit began; not to be changed.
+    psf_mm : float
+        Sigma of the scan's in-plane point spread.
+    cover, wanted : numpy.ndarray
+        float32, what `Change` tells of the lesion; painting keeps them.
+    jacobian : float
+        Smallest one so far.
+    """
+
+    grid: Grid
+    box: Box
+    hu: np.ndarray
+    labels: np.ndarray
+    before: np.ndarray
+    psf_mm: float
+    jacobian: float = 1.0
+    cover: np.ndarray = field(init=False)
+    wanted: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        self.cover = np.zeros(self.hu.shape, np.float32)
+        self.wanted = np.zeros(self.hu.shape, np.float32)
+
+    @cached_property
+    def points(self) -> PatientPoints:
+        """Where the voxels' centres are."""
+        return self.points_shifted((0.0, 0.0, 0.0))
+
+    def points_shifted(self, shift_kji) -> PatientPoints:
+        """Where the voxels' centres would be, moved by parts of a voxel along k, j, i."""
+        return PatientPoints(*grid_points(self.grid, [np.arange(part.start, part.stop) for part in self.box], shift_kji))
+
+    def change(self, contrast_changed: bool = False) -> Change:
+        """The finished edit; HU that were edited are rounded and kept within a CT's range."""
+        hu = np.where(self.hu == self.before, self.before, np.clip(np.rint(self.hu), LOWEST_HU, HIGHEST_HU))
+        hu = hu.astype(np.int16)
+        lesion = bool((self.cover > 0).any())
+        return Change(self.box, hu, self.labels, self.cover if lesion else None, self.wanted if lesion else None,
+                      self.jacobian, contrast_changed)
+
+
+Look = float | np.ndarray
+
+
+def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = True) -> np.ndarray:
+    """How far each voxel lies in a body, 0 to 1: partial volume, a soft edge, and the scan's own blur.
+
+    Parameters
+    ----------
+    shape : Shape
+        In LPS, mm.
+    edge_mm : float
+        Width over which the tissue itself goes over into the lesion: 0 a cyst, 6 an infiltrating tumour.
+    blurred : bool
+        Whether the scan's point spread comes on top.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, of the block's shape.
+    """
+    return smeared(block, lambda points: soft_step(shape.distance(points), edge_mm + 0.3 * block.grid.spacing[0]),
+                   shape.lower, shape.upper, edge_mm, blurred)
+
+
+def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower, upper, margin: float = 0.0,
+            blurred: bool = True) -> np.ndarray:
+    """Mean of a function over each voxel, then the scan's blur; zero outside the box from `lower` to `upper` (mm)."""
+    result = np.zeros(block.hu.shape, np.float32)
+    reach = margin + max(block.grid.spacing)
+    box = block.points.box(np.subtract(lower, reach), np.add(upper, reach))
+    if box is None:
+        return result
+    counts = [max(1, int(np.ceil(mm / SAMPLE_MM - 1e-6))) for mm in reversed(block.grid.spacing)]
+    part = np.zeros(result[box].shape, np.float32)
+    for sample in np.ndindex(*counts):
+        shift = [(number + 0.5) / count - 0.5 for number, count in zip(sample, counts)]
+        points = block.points if not any(shift) else block.points_shifted(shift)
+        part += value(points[box])
+    result[box] = part / np.float32(np.prod(counts))
+    return blurred_like_scan(block, result) if blurred else result
+
+
+def soft_step(distance: np.ndarray, width_mm: float) -> np.ndarray:
+    """1 inside, 0 outside, a smooth step of this width over the surface."""
+    t = np.clip(np.float32(0.5) - distance / np.float32(max(width_mm, 1e-3)), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def blurred_like_scan(block: Block, values: np.ndarray) -> np.ndarray:
+    """Apply the scan's in-plane point spread; the slices' own thickness is already in the samples."""
+    sigma = [block.psf_mm / mm for mm in block.grid.spacing[1::-1]]
+    return ndimage.gaussian_filter(values, (0.0, *sigma), mode="nearest", truncate=3.0)
+
+
+def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | float = 0.0) -> None:
+    """Put a tissue of its own HU in place of what is there: fluid, fat, gas, blood, solid masses.
+
+    Parameters
+    ----------
+    cover : numpy.ndarray
+        0 to 1.
+    target : float or numpy.ndarray
+        HU without noise.
+    noise : numpy.ndarray
+        The scan's own noise, from `Scene.noise`.
+    """
+    cover = _known(block, cover)
+    block.hu += cover * (target + noise - block.hu)
+    _remember(block, cover, np.broadcast_to(np.asarray(target, np.float32), cover.shape))
+
+
+def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessels_kept: float = 1.0) -> None:
+    """Shift the HU of what is there, which keeps its noise, its texture and, as far as `vessels_kept` says, its vessels.
+
+    Parameters
+    ----------
+    cover : numpy.ndarray
+        0 to 1.
+    difference : float or numpy.ndarray
+        HU that come on top.
+    tissue : float
+        Median HU of the organ: the noise-free value that the shift is measured from.
+    vessels_kept : float
+        0: what stands out 25 HU and more above the tissue is brought down to it.
+    """
+    cover = _known(block, cover)
+    if vessels_kept < 1:
+        sigma = [0.8 / mm for mm in reversed(block.grid.spacing)]
+        smooth = ndimage.gaussian_filter(block.hu, sigma, mode="nearest")
+        block.hu -= cover * np.float32(1 - vessels_kept) * np.maximum(smooth - np.float32(tissue + 25), 0)
+    block.hu += cover * difference
+    _remember(block, cover, np.broadcast_to(np.asarray(tissue + difference, np.float32), cover.shape))
+
+
+def _known(block: Block, cover: np.ndarray) -> np.ndarray:
+    """No voxel of unknown organ is edited."""
+    return np.where(block.labels == UNKNOWN, np.float32(0), cover) if (block.labels == UNKNOWN).any() else cover
+
+
+def _remember(block: Block, cover: np.ndarray, target: np.ndarray) -> None:
+    """Lay this lesion over those painted before."""
+    painted = cover > 0
+    block.wanted[painted] += (cover / np.maximum(block.cover, cover))[painted] * (target - block.wanted)[painted]
+    np.maximum(block.cover, cover, out=block.cover)
+
+
+def relabel(block: Block, cover: np.ndarray, label: int, over: tuple[int, ...] = (0,)) -> None:
+    """Give the voxels that lie at least half in a lesion a label, where they have one of the labels `over`."""
+    block.labels[(cover >= 0.5) & np.isin(block.labels, over)] = label
