@@ -60,9 +60,16 @@ class HypoMetastases:
     count: int = quantity(5, 1, 30, "", "Number", usual=(2, 15), whole=True, skewed=True)
 
 
-SINGLE = Disease("hypo_metastasis", "Hypovascular metastasis", "A round deposit of a tumour from elsewhere (bowel, "
-                    "pancreas, breast) that takes up less contrast than the organ around it.", ("liver", "spleen"),
-                    HypoMetastasis, edit, (KEEP, JOIN), place)
+SINGLE = Disease("hypo_metastasis", "Hypovascular metastasis", "A round deposit of a tumour from elsewhere (bowel, pancreas, "
+                 "breast) that takes up less contrast than the organ around it.", ("liver", "spleen"), HypoMetastasis,
+                 edit, (KEEP, JOIN), place)
+
+
+@dataclass(frozen=True)
+class HypoMetastases:
+    """Parameters of `hypo_metastases`."""
+
+    count: int = quantity(5, 1, 30, "", "Number", usual=(2, 15), whole=True, skewed=True)
 
 
 def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:

@@ -51,8 +51,8 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (0.0, deepest))
 
 
-SINGLE = Disease("renal_cyst", "Renal cyst", "Round, sharply bounded fluid in a kidney; harmless and common with age.", ("kidney",), RenalCyst, edit, (JOIN, KEEP, BACKGROUND),
-                 place)
+SINGLE = Disease("renal_cyst", "Renal cyst", "Round, sharply bounded fluid in a kidney; harmless and common with age.",
+                 ("kidney",), RenalCyst, edit, (JOIN, KEEP, BACKGROUND), place)
 
 
 @dataclass(frozen=True)
