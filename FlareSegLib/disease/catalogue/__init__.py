@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 
 from ...errors import FlareSegError
 from ..operation import Disease
@@ -13,7 +14,7 @@ MODULES = ("contrast_phase", "renal_mass", "fatty_liver", "hypo_metastases", "pa
            "ascites", "abscess", "haematoma", "infarct", "haemangioma", "lymphoma", "calcification", "metal",
            "biliary_portal", "acquisition")
 
-DISEASES: dict[str, Disease] = {disease.name: disease for module in MODULES
+DISEASES: dict[str, Disease] = {disease.name: disease for module in MODULES if find_spec(f"{__name__}.{module}")
                                 for disease in import_module(f".{module}", __name__).DISEASES}
 
 
