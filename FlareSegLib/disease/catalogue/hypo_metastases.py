@@ -53,13 +53,6 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (0.3 * operation.parameters.diameter, 1e3))
 
 
-@dataclass(frozen=True)
-class HypoMetastases:
-    """Parameters of `hypo_metastases`."""
-
-    count: int = quantity(5, 1, 30, "", "Number", usual=(2, 15), whole=True, skewed=True)
-
-
 SINGLE = Disease("hypo_metastasis", "Hypovascular metastasis", "A round deposit of a tumour from elsewhere (bowel, pancreas, "
                  "breast) that takes up less contrast than the organ around it.", ("liver", "spleen"), HypoMetastasis,
                  edit, (KEEP, JOIN), place)
