@@ -168,3 +168,43 @@ def draw(disease: Disease, scene: Scene, organ: str, rng: np.random.Generator, p
         return operation
     return Operation(disease.name, organ, parameters, disease.place(scene, operation, rng), operation.seed,
                      operation.label_rule)
+
+
+def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation
+            ) -> tuple[Scene, tuple[tuple[Operation, Change], ...]]:
+    """Do an operation, or all parts of a composition, one after the other.
+
+    Parameters
+    ----------
+    find : callable
+        Name to `Disease`: ``catalogue.find``.
+
+    Returns
+    -------
+    scene : Scene
+        Afterwards.
+    done : tuple of (Operation, Change)
+        What was done, compositions resolved; a part for which its forerunners left no room is left out.
+
+    Raises
+    ------
+    FlareSegError
+        See `check`.
+    """
+    disease = find(operation.disease)
+    if disease.parts is None:
+        change = apply(disease, scene, operation)
+        return scene.after(change), ((operation, change),)
+    typed.check(disease.name, operation.parameters)
+    done = []
+    for part in disease.parts(scene, operation):
+        try:
+            scene, more = perform(find, scene, part)
+        except FlareSegError as error:
+            if error.code != "disease_not_placed":
+                raise
+            continue
+        done += more
+    if not done:
+        raise FlareSegError("disease_not_placed", f"{disease.name}: there is no room for it.")
+    return scene, tuple(done)
