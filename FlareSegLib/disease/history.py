@@ -1,0 +1,160 @@
+"""Undo and redo of image and labels together, in place, in bounded memory."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from .block import Change
+from .case import Box, Case
+
+#: All steps together take no more than this by default; a 30 mm lesion takes about one MB.
+LIMIT_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a box of a case differs before and after an edit.
+
+    Attributes
+    ----------
+    title : str
+        What a menu calls it ("Undo renal cyst").
+    box : tuple of slice
+        k, j, i: the smallest one that holds every voxel that changed.
+    hu : bytes
+        int16 after - before, modulo 2^16, compressed: mostly zeros, and the way back as well as the way forth.
+    labels : bytes
+        uint8 after XOR before, compressed.
+    """
+
+    title: str
+    box: Box
+    hu: bytes
+    labels: bytes
+
+    @property
+    def bytes(self) -> int:
+        """Memory taken."""
+        return len(self.hu) + len(self.labels)
+
+
+class History:
+    """The edits of one case, of which the last ones can be taken back and done again.
+
+    Parameters
+    ----------
+    case : Case
+        Its arrays are copied once; `case` is that working copy, edited in place from then on.
+    limit_bytes : int
+        Where the steps together would take more, the oldest are forgotten.
+
+    Attributes
+    ----------
+    case : Case
+        As it is now. Hand copies of its arrays to whatever outlives the next step.
+    forgotten : int
+        Steps that can no longer be undone because memory ran out.
+
+    Examples
+    --------
+    >>> from .case import Grid
+    >>> air = np.zeros((2, 3, 4), np.int16)
+    >>> history = History(Case(air, air.astype(np.uint8), Grid(air.shape, (1, 1, 1), (0, 0, 0), tuple(np.eye(3).flat))))
+    >>> box = (slice(0, 1), slice(0, 1), slice(0, 2))
+    >>> history.do(Change(box, np.full((1, 1, 2), 40, np.int16), np.ones((1, 1, 2), np.uint8)), "cyst")
+    >>> int(history.case.hu.sum()), history.undo(), int(history.case.hu.sum()), history.redo()
+    (80, 'cyst', 0, 'cyst')
+    """
+
+    def __init__(self, case: Case, limit_bytes: int = LIMIT_BYTES):
+        self.case = case.with_arrays(case.hu.copy(), case.labels.copy())
+        self.forgotten = 0
+        self._limit = limit_bytes
+        self._done: deque[Step] = deque()
+        self._undone: list[Step] = []
+
+    @property
+    def undo_title(self) -> str | None:
+        """What `undo` would take back; None where there is nothing."""
+        return self._done[-1].title if self._done else None
+
+    @property
+    def redo_title(self) -> str | None:
+        """What `redo` would do again; None where there is nothing."""
+        return self._undone[-1].title if self._undone else None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the steps take, without the working copy."""
+        return sum(step.bytes for step in (*self._done, *self._undone))
+
+    def do(self, change: Change, title: str = "") -> None:
+        """Make a change to the working copy; what had been undone cannot be redone any more."""
+        step = _step_of(self.case, change, title)
+        self.case.hu[change.box], self.case.labels[change.box] = change.hu, change.labels
+        self._undone.clear()
+        self._done.append(step)
+        while self._done and self.memory_bytes > self._limit:
+            self._done.popleft()
+            self.forgotten += 1
+
+    def undo(self) -> str:
+        """Take the last change back and return its title.
+
+        Raises
+        ------
+        IndexError
+            Where there is none (`undo_title` is None).
+        """
+        step = self._done.pop()
+        hu, labels = _differences(step)
+        self.case.hu[step.box] -= hu
+        self.case.labels[step.box] ^= labels
+        self._undone.append(step)
+        return step.title
+
+    def redo(self) -> str:
+        """Do the change that was undone last again and return its title.
+
+        Raises
+        ------
+        IndexError
+            Where there is none (`redo_title` is None).
+        """
+        step = self._undone.pop()
+        hu, labels = _differences(step)
+        self.case.hu[step.box] += hu
+        self.case.labels[step.box] ^= labels
+        self._done.append(step)
+        return step.title
+
+
+def _step_of(case: Case, change: Change, title: str) -> Step:
+    hu = change.hu - case.hu[change.box]
+    labels = change.labels ^ case.labels[change.box]
+    inner = _extent((hu != 0) | (labels != 0))
+    box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
+    return Step(title, box, _packed(hu[inner]), _packed(labels[inner]))
+
+
+def _extent(changed: np.ndarray) -> Box:
+    """The smallest box of all True voxels; an empty one where there are none."""
+    box = []
+    for axis in range(3):
+        planes = np.flatnonzero(changed.any(axis=tuple(a for a in range(3) if a != axis)))
+        box.append(slice(int(planes[0]), int(planes[-1]) + 1) if len(planes) else slice(0, 0))
+    return tuple(box)
+
+
+def _packed(array: np.ndarray) -> bytes:
+    return zlib.compress(np.ascontiguousarray(array), 1)
+
+
+def _differences(step: Step) -> tuple[np.ndarray, np.ndarray]:
+    shape = tuple(part.stop - part.start for part in step.box)
+    return tuple(np.frombuffer(zlib.decompress(packed), kind).reshape(shape)
+                 for packed, kind in ((step.hu, np.int16), (step.labels, np.uint8)))
