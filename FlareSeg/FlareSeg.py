@@ -76,6 +76,7 @@ class FlareSegParameterNode:
     model - name of the model, or "default"
     device - where the model runs
     exact - float32 throughout
+    keepLargest - remove stray islands
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -85,6 +86,7 @@ class FlareSegParameterNode:
     model: str = "default"
     device: Device = Device.AUTOMATIC
     exact: bool = False
+    keepLargest: bool = False
 
 
 #
@@ -127,8 +129,8 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for button, slot in (
                 (ui.applyButton, self.onApplyButton), (ui.cancelButton, self.onCancelButton),
                 (ui.phantomButton, self.onPhantomButton),
-                (ui.segmentEditorButton, lambda: self._openResult(links.open_segment_editor)),
-                (ui.statisticsButton, lambda: self._openResult(links.open_segment_statistics)),
+                (ui.segmentEditorButton, lambda: links.open_segment_editor(self._parameterNode)),
+                (ui.statisticsButton, lambda: links.open_segment_statistics(self._parameterNode)),
                 (ui.importFolderButton, lambda: models.import_from(qt.QFileDialog.getExistingDirectory())),
                 (ui.importZipButton, lambda: models.import_from(
                     qt.QFileDialog.getOpenFileName(None, _("Import a model"), "", _("Zip files (*.zip)")))),
@@ -203,9 +205,9 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._job = self.logic.start(self._parameterNode.inputVolume, self._parameterNode.outputSegmentation,
                                          self.panel.options(), self.panel.follow, self.onEnd)
         except (ValueError, dependencies.NotReady) as error:
-            self._fail(error)
-            return
-        self.panel.begin()
+            self._fail(error, self.panel.say)
+        else:
+            self.panel.begin()
 
     def onCancelButton(self):
         """Stop the run; onEnd tells when it has ended."""
@@ -214,24 +216,25 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onEnd(self, job):
         """The run has ended, one way or another."""
-        self._job, self.panel.running = None, False
+        self._job = None
         if job.error is None:
             self.logic.getParameterNode().lastResult = job.segmentation
-            self.panel.progress.end(_("Done."))
+            self.panel.end(_("Done."), job.report)
         elif job.cancelled:
-            self.panel.progress.end(str(job.error))
+            self.panel.end(str(job.error))
         else:
-            self._fail(job.error)
+            self._fail(job.error, self.panel.end)
         self.panel.show(self._parameterNode)
 
-    def _fail(self, error):
+    def _fail(self, error, end):
         self._lastError = error
         known = isinstance(error, (FlareSegError, ValueError, dependencies.NotReady))
         sentence = str(error) if known else _("The segmentation failed unexpectedly; please send the diagnostic report "
                                               "(section Advanced).")
-        self.panel.progress.end(sentence)
-        self.panel.log(str(error))
-        slicer.util.errorDisplay(sentence, windowTitle="FlareSeg", detailedText="" if known else str(error))
+        details = "" if known else str(error)
+        self.panel.log(details)
+        end(sentence)
+        slicer.util.errorDisplay(sentence, windowTitle="FlareSeg", detailedText=details)
 
     def onPhantomButton(self):
         """Make the synthetic CT and select it."""
@@ -249,9 +252,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.app.clipboard().setText(diagnostic_report(parameters.inputVolume, self.ui.deviceLabel.text,
                                                          report_of(parameters.lastResult), self._lastError))
         self.panel.log(_("The diagnostic report is on the clipboard."))
-
-    def _openResult(self, opener):
-        opener(self._parameterNode.lastResult, self._parameterNode.inputVolume)
 
 
 #
@@ -276,7 +276,7 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         return SceneJob(inputVolume, outputSegmentation, options, onMessage, onEnd)
 
     def process(self, inputVolume, outputSegmentation=None, organs=None, model="default", device="auto", exact=False,
-                progress=None):
+                keepLargest=False, progress=None):
         """Segment a CT and return the segmentation node; Slicer's windows stay alive meanwhile.
 
         :param inputVolume: CT volume node, in Hounsfield units
@@ -285,6 +285,7 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         :param model: name of an installed model, or a model's folder
         :param device: "auto", "cuda", "mps" or "cpu"
         :param exact: float32 throughout
+        :param keepLargest: keep only the largest piece of each organ, two of the kidneys
         :param progress: called with (stage, done, total)
         :raises ValueError: with one clear sentence, where the input or a parameter cannot be used
         :raises RuntimeError: where it was stopped or failed unexpectedly; the scene is unchanged in either case
@@ -293,7 +294,7 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
             if progress is not None and message["type"] == "progress":
                 progress(message["stage"], message["done"], message["total"])
 
-        options = RunOptions(None if organs is None else tuple(organs), str(model), device, exact)
+        options = RunOptions(None if organs is None else tuple(organs), str(model), device, exact, keepLargest)
         job = self.start(inputVolume, outputSegmentation, options, onMessage)
         job.wait()
         if job.error is not None:
@@ -363,8 +364,7 @@ class FlareSegTest(ScriptedLoadableModuleTest):
     def test_cancel(self):
         """Cancelling takes less than a second and leaves the scene as it was."""
         volume = self.load()
-        before = self.nodes()
-        asked = []
+        before, asked = self.nodes(), []
 
         def cancelAtFirstSlice(message):
             if message.get("stage") == "segmenting" and not asked:

@@ -117,7 +117,7 @@ def _install_pytorch_extension() -> None:
         raise NotReady(advice)
     manager = slicer.app.extensionsManagerModel()
     manager.interactive = False  # no further questions about its own dependencies
-    if not manager.isExtensionInstalled("PyTorch") and not manager.installExtensionFromServer("PyTorch"):
+    if not manager.isExtensionInstalled("PyTorch") and not manager.installExtensionFromServer("PyTorch", False):
         raise NotReady(_("The extension PyTorch could not be installed (no network?).") + " " + advice)
     qt.QSettings().setValue(RESUME_KEY, "pending")
     if slicer.util.confirmOkCancelDisplay(_("The extension PyTorch is installed. Restart Slicer now? Unsaved data "

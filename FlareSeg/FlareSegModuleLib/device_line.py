@@ -51,6 +51,11 @@ class DeviceLine:
         elif choice != self._asked:
             self._ask(choice)
 
+    @property
+    def answer(self) -> str:
+        """The line that is shown; empty while the answer is not there."""
+        return self._answers.get(self._asked, "")
+
     def forget(self) -> None:
         """Ask again next time (packages have been installed)."""
         self._answers.clear()

@@ -29,6 +29,8 @@ class InputVerdict(VTKObservationMixin):
     ----------
     refusal : str
         Why the volume cannot be segmented; empty where it can, or while the check runs.
+    verdict : str
+        What is shown about the volume; empty without one, or while the check runs.
     """
 
     def __init__(self, label, on_change: Callable[[], None]):
@@ -36,7 +38,7 @@ class InputVerdict(VTKObservationMixin):
         self._label, self._on_change = label, on_change
         self._node = None
         self._follower = None
-        self.refusal = ""
+        self.refusal = self.verdict = ""
 
     def watch(self, node) -> None:
         """Judge this volume from now on; None for no volume."""
@@ -58,7 +60,7 @@ class InputVerdict(VTKObservationMixin):
     def _check(self, caller=None, event=None) -> None:
         if self._follower is not None:
             self._follower.stop()
-        self.refusal = ""
+        self.refusal = self.verdict = ""
         if self._node is None:
             self._show("", _("Choose a CT of the abdomen."))
             return
@@ -86,4 +88,5 @@ class InputVerdict(VTKObservationMixin):
 
     def _show(self, mark: str, sentence: str) -> None:
         self._label.text = f"{mark} {sentence}".strip()
+        self.verdict = self._label.text if mark else ""
         self._on_change()

@@ -5,18 +5,24 @@ from __future__ import annotations
 import slicer
 
 
-def open_segment_editor(segmentation_node, volume_node) -> None:
-    """Open the Segment Editor on a segmentation and its volume."""
+def open_segment_editor(parameters) -> None:
+    """Open the Segment Editor on the last result and its volume; `parameters` is the FlareSegParameterNode."""
     slicer.util.selectModule("SegmentEditor")
     editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-    editor.setSegmentationNode(segmentation_node)
+    editor.setSegmentationNode(parameters.lastResult)
     if hasattr(editor, "setSourceVolumeNode"):
-        editor.setSourceVolumeNode(volume_node)
+        editor.setSourceVolumeNode(volume_of(parameters))
 
 
-def open_segment_statistics(segmentation_node, volume_node) -> None:
-    """Open Segment Statistics on a segmentation and its volume."""
+def open_segment_statistics(parameters) -> None:
+    """Open Segment Statistics on the last result and its volume."""
     slicer.util.selectModule("SegmentStatistics")
     widget = slicer.modules.segmentstatistics.widgetRepresentation().self()
-    widget.segmentationSelector.setCurrentNode(segmentation_node)
-    widget.scalarSelector.setCurrentNode(volume_node)
+    widget.segmentationSelector.setCurrentNode(parameters.lastResult)
+    widget.scalarSelector.setCurrentNode(volume_of(parameters))
+
+
+def volume_of(parameters):
+    """Return the volume that the last result belongs to, whatever is selected as input by now."""
+    node = parameters.lastResult
+    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) or parameters.inputVolume

@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .device_line import DeviceLine
+from .diagnostics import without_private_paths
 from .input_verdict import InputVerdict
 from .model_choice import ModelChoice
 from .organ_choice import OrganChoice
@@ -15,7 +16,9 @@ from .progress_view import ProgressView
 from .result_import import held_organs, report_of
 from .results_view import ResultsView
 from .run import RunOptions
+from .run_log import RunLog
 from .setup_section import SetupSection
+from .volume_nodes import grid_text
 
 
 class Panel:
@@ -50,6 +53,7 @@ class Panel:
         self.device = DeviceLine(ui.deviceLabel)
         self.progress = ProgressView(ui.progressBar, ui.progressLabel)
         self.results = ResultsView(ui.resultsTable, ui.resultsLabel)
+        self.run_log = RunLog(self.log, self._findings)
         self.setup.refresh()
         self.models.refresh()
 
@@ -74,7 +78,7 @@ class Panel:
         ui.applyButton.toolTip = hindrance or _("Segment the organs of the selected CT.")
         ui.cancelButton.enabled = self.running
         for widget in (ui.inputSelector, ui.outputSelector, ui.modelComboBox, ui.deviceComboBox, ui.exactCheckBox,
-                       ui.phantomButton):
+                       ui.keepLargestCheckBox, ui.phantomButton):
             widget.enabled = idle
         self.organs.enable(idle)
         ui.clearModelsButton.enabled = idle and bool(self.models.imported)
@@ -98,7 +102,7 @@ class Panel:
     def options(self) -> RunOptions:
         """What the panel asks for."""
         return RunOptions(self.organs.chosen, str(self.models.chosen.folder), self.parameters.device.value,
-                          self.parameters.exact)
+                          self.parameters.exact, self.parameters.keepLargest)
 
     def may_replace(self) -> bool:
         """Ask where the chosen output holds one of the chosen organs already."""
@@ -111,23 +115,38 @@ class Panel:
         """A segmentation has begun."""
         self.running = True
         self.progress.begin()
+        self.run_log.begin(grid_text(self.parameters.inputVolume), self.ui.modelComboBox.currentText, self.options())
         self.show_what_can_be_done()
 
     def follow(self, message: dict) -> None:
         """Show a message of the worker."""
-        if message["type"] == "progress":
-            self.progress.follow(message)
-        elif message["type"] == "log":
-            self.log(message["message"])
+        self.progress.follow(message)
+        self.run_log.follow(message)
+
+    def end(self, sentence: str, report: dict | None = None) -> None:
+        """The segmentation has ended, with this to say; `report` where it has a result."""
+        self.running = False
+        self.progress.end(sentence)
+        self.run_log.end(sentence, report)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence below the button and in the log."""
+        self.progress.end(sentence)
+        self.log(sentence)
 
     def log(self, sentence: str) -> None:
         """Add a line to the log."""
-        self.ui.logText.appendPlainText(sentence)
+        if sentence:
+            self.ui.logText.appendPlainText(without_private_paths(sentence))
 
     def stop(self) -> None:
         """Nothing goes on in the background any more."""
         for part in (self.verdict, self.device, self.models):
             part.stop()
+
+    def _findings(self) -> list[str]:
+        found = ((_("Input check: {line}"), self.verdict.verdict), (_("Device: {line}"), self.device.answer))
+        return [text.format(line=line) for text, line in found if line]
 
     def _packages_changed(self) -> None:
         self.device.forget()

@@ -43,7 +43,13 @@ class ProgressView:
         self._label.text = _("Starting...")
 
     def follow(self, message: dict) -> None:
-        """Show a message of type "progress"."""
+        """Show a message of the worker: how far it is, or a sentence for the user."""
+        if message["type"] == "progress":
+            self._follow_progress(message)
+        elif message["type"] == "log" and message.get("stream") != "stderr":  # that is for the log alone
+            self._label.text = message["message"]
+
+    def _follow_progress(self, message: dict) -> None:
         stage, done, total = message["stage"], message["done"], message["total"]
         if stage == "segmenting" and self._slices_since is None:
             self._slices_since = time.monotonic()

@@ -36,12 +36,15 @@ class RunOptions:
         Name of a model; "auto", "cuda", "mps" or "cpu".
     exact : bool
         float32 throughout.
+    keep_largest : bool
+        Remove stray islands.
     """
 
     organs: tuple[str, ...] | None = None
     model: str = "default"
     device: str = "auto"
     exact: bool = False
+    keep_largest: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,13 @@ def grid_of(node) -> tuple:
     return (*node.GetImageData().GetDimensions(), *ijk_to_ras(node).ravel().tolist())
 
 
+def grid_text(node) -> str:
+    """Return size and spacing in words."""
+    size, spacing = node.GetImageData().GetDimensions(), node.GetSpacing()
+    return _("{size} voxels of {spacing} mm").format(size=" x ".join(map(str, size)),
+                                                     spacing=" x ".join(f"{step:.2f}" for step in spacing))
+
+
 def first_volume():
     """Return the scene's first scalar volume, no label map; None where there is none."""
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")

@@ -4,7 +4,8 @@ import numpy as np
 import slicer
 from standin.waiting import wait_until
 
-IN_RUN = ("inputSelector", "outputSelector", "modelComboBox", "deviceComboBox", "exactCheckBox", "phantomButton")
+IN_RUN = ("inputSelector", "outputSelector", "modelComboBox", "deviceComboBox", "exactCheckBox",
+          "keepLargestCheckBox", "phantomButton")
 OF_RESULT = ("show3DButton", "segmentEditorButton", "statisticsButton")
 
 
@@ -127,7 +128,7 @@ def test_the_table_and_what_to_look_at(widget, ui):
     assert not table.visible and ui.resultsLabel.text == "No result yet."
 
 
-def test_the_result_is_opened_in_other_modules(small_ct, widget, ui):
+def test_the_result_is_opened_in_other_modules(small_ct, make_ct, widget, ui):
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     widget.logic.getParameterNode().lastResult = segmentation
     ui.segmentEditorButton.click()
@@ -135,10 +136,21 @@ def test_the_result_is_opened_in_other_modules(small_ct, widget, ui):
     assert slicer.util.moduleSelector().selectedModule == "SegmentEditor"
     assert editor.segmentationNode() is segmentation and editor.sourceVolumeNode() is small_ct
     slicer.util.selectModule("FlareSeg")
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(small_ct)
+    ui.inputSelector.setCurrentNode(make_ct("the next one"))
     ui.statisticsButton.click()
     panel = slicer.modules.segmentstatistics.widgetRepresentation().self()
     assert panel.segmentationSelector.currentNode() is segmentation
-    assert panel.scalarSelector.currentNode() is small_ct
+    assert panel.scalarSelector.currentNode() is small_ct, "the result's own CT, not the next one"
+
+
+def test_what_the_worker_says_is_shown(widget, ui):
+    """A sentence for the user goes below the bar and into the log; what a library prints, into the log alone."""
+    widget.panel.follow({"type": "log", "message": "The GPU ran out of memory; going on with the processor."})
+    assert ui.progressLabel.text == "The GPU ran out of memory; going on with the processor."
+    widget.panel.follow({"type": "log", "message": f"{slicer.app.temporaryPath}: warning", "stream": "stderr"})
+    assert ui.progressLabel.text.startswith("The GPU") and ui.logText.toPlainText().splitlines() == [
+        "The GPU ran out of memory; going on with the processor.", "TEMP: warning"]
 
 
 def test_the_synthetic_ct(monkeypatch, widget, ui, flareseg):

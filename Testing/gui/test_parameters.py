@@ -17,6 +17,7 @@ def organ_box(ui, name):
 
 def test_the_defaults(node):
     assert node.GetParameter("device") == "AUTOMATIC" and node.GetParameter("exact") == "False"
+    assert node.GetParameter("keepLargest") == "False"
     assert node.GetParameter("model") == "default" and node.GetParameter("skippedOrgans") == ""
 
 
@@ -26,12 +27,14 @@ def test_from_the_panel_into_the_node(make_ct, node, ui):
     ui.outputSelector.setCurrentNode(segmentation)
     ui.deviceComboBox.currentIndex = ui.deviceComboBox.findText("Processor (CPU)")
     ui.exactCheckBox.click()
+    ui.keepLargestCheckBox.click()
     organ_box(ui, "kidney").click()
     organ_box(ui, "spleen").click()
     ui.modelComboBox.activated.emit(0)
     assert node.GetNodeReference("inputVolume") is ct
     assert node.GetNodeReference("outputSegmentation") is segmentation
     assert node.GetParameter("device") == "CPU" and node.GetParameter("exact") == "True"
+    assert node.GetParameter("keepLargest") == "True"
     assert node.GetParameter("skippedOrgans") == "kidney,spleen" and not organ_box(ui, "kidney").checked
     assert node.GetParameter("model") == "flareseg-starter"
 
@@ -42,9 +45,11 @@ def test_from_the_node_into_the_panel(make_ct, node, ui):
     node.SetNodeReferenceID("outputSegmentation", segmentation.GetID())
     node.SetParameter("device", "CPU")
     node.SetParameter("exact", "True")
+    node.SetParameter("keepLargest", "True")
     node.SetParameter("skippedOrgans", "liver")
     assert ui.inputSelector.currentNode() is ct and ui.outputSelector.currentNode() is segmentation
     assert ui.deviceComboBox.currentText == "Processor (CPU)" and ui.exactCheckBox.checked
+    assert ui.keepLargestCheckBox.checked
     assert [organ_box(ui, name).checked for name in ("liver", "kidney")] == [False, True]
     wait_until(lambda: ui.applyButton.enabled)
 
@@ -53,8 +58,10 @@ def test_what_the_panel_asks_for(small_ct, node, widget, ui):
     node.SetParameter("skippedOrgans", "kidney,pancreas")
     node.SetParameter("device", "CPU")
     node.SetParameter("exact", "True")
+    node.SetParameter("keepLargest", "True")
     options = widget.panel.options()
     assert options.organs == ("liver", "spleen") and options.device == "cpu" and options.exact is True
+    assert options.keep_largest is True
     assert options.model.endswith("flareseg-starter")
 
 

@@ -1,9 +1,12 @@
 """From the click to the segmentation node, with the shipped model."""
 
+import re
+
 import numpy as np
 import pytest
 import qt
 import slicer
+from FlareSegModuleLib.result_import import report_of
 from standin import dialogs
 from standin.waiting import wait_until
 
@@ -84,6 +87,42 @@ def test_only_the_ticked_organs(small_ct, widget, ui):
     node = click_and_wait(widget, ui)
     assert list(node.GetSegmentation().GetSegmentIDs()) == ["kidney"]
     assert node.GetSegmentation().GetSegment("kidney").GetLabelValue() == 2
+
+
+def test_the_log_tells_what_was_done(make_ct, scene, request):
+    make_ct("Mustermann^Max")
+    widget, ui = request.getfixturevalue("widget"), request.getfixturevalue("ui")
+    node = click_and_wait(widget, ui)
+    lines = ui.logText.toPlainText().splitlines()
+    assert lines[0].startswith("Started at ") and lines[-1] == "Done."
+    assert lines[1] == "Input: 96 x 96 x 16 voxels of 3.50 x 3.50 x 10.00 mm."
+    assert lines.count(f"Input check: {ui.inputVerdictLabel.text}") == 1
+    assert lines.count(f"Device: {ui.deviceLabel.text}") == 1
+    assert lines[2] == "Model: flareseg-starter 0.1.0; organs: liver, kidney, spleen, pancreas."
+    report = report_of(node)
+    assert report["warnings"] and report["notes"]
+    assert all("\n".join(lines).count(sentence) == 1 for sentence in report["warnings"] + report["notes"])
+    assert f"{report['slices_run']} slices were run on cpu in " in lines[-3]
+    stages = re.fullmatch(r"Seconds: (.*); ([0-9.]+) in all\.", lines[-2])
+    names, seconds = zip(*(part.rsplit(" ", 1) for part in stages[1].split(", ")))
+    assert names == ("handing over", "starting", "reading and loading the model", "segmenting", "measuring", "finishing")
+    assert sum(map(float, seconds)) == pytest.approx(float(stages[2]), abs=0.35) and float(stages[2]) > 1
+    text = "\n".join(lines)
+    assert "Mustermann" not in text and slicer.app.temporaryPath not in text
+
+
+def test_only_the_largest_pieces(small_ct, widget, ui):
+    """The phantom's coarse slices leave stray islands in the shipped model's labels."""
+    from scipy.ndimage import label
+
+    def pieces(node):
+        return [label(voxels(node, name, small_ct), np.ones((3, 3, 3)))[1] for name in NAMES]
+
+    before = pieces(click_and_wait(widget, ui))
+    ui.keepLargestCheckBox.click()
+    after = pieces(click_and_wait(widget, ui))
+    assert max(before) > 2 and all(count <= limit for count, limit in zip(after, (1, 2, 1, 1)))
+    assert "Stray islands were removed" in ui.resultsLabel.text and "Stray islands" in ui.logText.toPlainText()
 
 
 def test_3d_surfaces(small_ct, widget, ui):

@@ -86,7 +86,12 @@ def test_torch_comes_through_slicers_extension(installed, request):
 def test_after_the_restart_the_setup_goes_on(installed, monkeypatch, request):
     installed["torch"] = None
     manager = slicer.app.extensionsManagerModel()
-    monkeypatch.setattr(type(manager), "installExtensionFromServer", lambda self, name: name == "PyTorch")
+
+    def install(self, name, restart=True, update=False):
+        assert not restart, "Slicer would restart at once, unasked and before the module has noted to go on"
+        return name == "PyTorch"
+
+    monkeypatch.setattr(type(manager), "installExtensionFromServer", install)
     ui = request.getfixturevalue("ui")
     with dialogs.answered("FlareSeg needs the extension PyTorch", qt.QMessageBox.Ok), \
             dialogs.answered("Restart Slicer now?", qt.QMessageBox.Cancel), \

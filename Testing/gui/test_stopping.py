@@ -57,6 +57,8 @@ def test_cancel(running, widget, ui):
     assert time.monotonic() - pressed < 1.5  # Testing/benchmarks/module.py measures it on an idle computer
     assert nodes() == before and nothing_is_left()
     assert ui.applyButton.enabled and ui.resultsTable.rowCount == 0
+    lines = ui.logText.toPlainText().splitlines()
+    assert lines[-2].startswith("Seconds: handing over ") and lines[-1] == "Stopped; the scene is unchanged."
 
 
 def test_cancel_before_the_worker_is_there(make_ct, widget, ui):

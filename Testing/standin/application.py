@@ -98,7 +98,7 @@ class ExtensionsManagerModel(qt.QObject):
     def isExtensionInstalled(self, name):
         return False
 
-    def installExtensionFromServer(self, name):
+    def installExtensionFromServer(self, name, restart=True, update=False):
         return False
 
 
