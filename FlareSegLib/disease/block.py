@@ -232,7 +232,8 @@ def _known(block: Block, cover: np.ndarray) -> np.ndarray:
 def _remember(block: Block, cover: np.ndarray, target: np.ndarray) -> None:
     """Lay this lesion over those painted before."""
     painted = cover > 0
-    block.wanted[painted] += (cover / np.maximum(block.cover, cover))[painted] * (target - block.wanted)[painted]
+    share = cover[painted] / np.maximum(block.cover[painted], cover[painted])
+    block.wanted[painted] += share * (target[painted] - block.wanted[painted])
     np.maximum(block.cover, cover, out=block.cover)
 
 
