@@ -128,6 +128,14 @@ def test_the_table_and_what_to_look_at(widget, ui):
     assert not table.visible and ui.resultsLabel.text == "No result yet."
 
 
+def test_nothing_is_clipped_in_a_narrow_panel(widget, ui):
+    """Slicer's module panel is often no wider than this; all sections are open."""
+    for name in ("setup", "inputs", "outputs", "method", "results", "advanced", "log"):
+        getattr(ui, f"{name}CollapsibleButton").collapsed = False
+    slicer.app.processEvents()
+    assert widget.parent.minimumSizeHint().width() <= 440
+
+
 def test_the_result_is_opened_in_other_modules(small_ct, make_ct, widget, ui):
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     widget.logic.getParameterNode().lastResult = segmentation

@@ -33,14 +33,17 @@ def main(path: Path) -> None:
         ui.applyButton.click()
         wait_until(lambda: widget._job is None, 600)
         failures.raise_collected()
-        grab(panel, ui.logCollapsibleButton).save(str(path))
+        take(panel, ui.logCollapsibleButton, path)
         slicer.modules.flareseg.close()
 
 
-def grab(panel, last):
-    """Return the picture of a panel down to its `last` widget."""
+def take(panel, last, path: Path) -> None:
+    """Write the picture of a panel down to its `last` widget."""
+    import numpy as np
     import qt
     import slicer
+    from PIL import Image
+    from small_png import write_picture
 
     panel.show()
     for _ in range(3):  # labels that wrap know their height only once they have a width
@@ -48,7 +51,8 @@ def grab(panel, last):
         panel.resize(WIDTH, panel.layout().minimumHeightForWidth(WIDTH))
     slicer.app.processEvents()
     bottom = last.mapTo(panel, qt.QPoint(0, 0)).y() + last.height
-    return panel.grab(qt.QRect(0, 0, WIDTH, bottom + MARGIN))
+    panel.grab(qt.QRect(0, 0, WIDTH, bottom + MARGIN)).save(str(path))
+    write_picture(path, np.asarray(Image.open(path).convert("RGB")), dither=False)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scene import REPOSITORY, open_scene, use_module_code
+from small_png import write_picture
 from views import SlicePlace, slice_picture, three_d_picture
 
 use_module_code()
@@ -78,15 +78,6 @@ def slice_places(ct: Volume, label_map: Volume) -> list[SlicePlace]:
         lps = axial_ct.index_to_physical(centre[::-1])
         places.append(SlicePlace(orientation, (-float(lps[0]), -float(lps[1]), float(lps[2])), height_mm))
     return places
-
-
-def write_picture(path: Path, pixels: np.ndarray) -> None:
-    """Write RGB pixels, uint8 (height, width, 3), as a small PNG of 256 colours."""
-    image = Image.fromarray(pixels)
-    palette = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4)  # the median cut forgets the small organs
-    image = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    image.save(path, optimize=True)
-    print(f"{path}  {image.width} x {image.height}  {path.stat().st_size / 1000:.0f} kB")
 
 
 def _parser() -> argparse.ArgumentParser:
