@@ -1,0 +1,355 @@
+"""Moving tissue: a lesion's mass effect and displacements of whole organs; image, labels and lesions move together.
+
+All maps are inverse ones, I'(x) = I(x + u(x)): they say from where a voxel takes its new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import FlareSegError
+from .block import Block
+from .case import UNKNOWN
+from .coarse import coarse_steps, spread_out, thin_out
+
+NODE_MM = 2.5
+BONE_HU, AIR_HU = 200.0, -400.0
+#: Smaller spots of bone or gas are clips, vessels or bubbles, which move with their neighbours.
+SMALLEST_ML = 1.0
+#: Voxels that would move less stay as they are, bit for bit.
+STILL_MM = 1e-3
+LOWEST_DETERMINANT = 0.1
+#: Voxels that are moved at a time; bounds the memory.
+SLAB = 2_000_000
+
+
+def push_margin(radii_mm: tuple, reach: float = 3.0) -> float:
+    """How far (mm) from its centre a lesion pushes: the block must reach as far."""
+    return reach * max(radii_mm)
+
+
+def push(block: Block, centre, radii_mm: tuple, share: float, turn: np.ndarray | None = None,
+         reach: float = 3.0) -> None:
+    """Mass effect: an ellipsoid's own tissue shrinks, what is around it is pushed away, true to volume.
+
+    In coordinates in which the ellipsoid is the unit ball, a voxel at radius r takes what was at radius q:
+    q³ = (1 - share) r³ inside, q³ = r³ - share outside (determinant 1), fading between the middle of the reach and its
+    end. Bone and air stay, and so does what lies behind them as seen from the centre: along each ray mobility only
+    falls, which keeps the determinant positive.
+
+    Parameters
+    ----------
+    block : Block
+        Reaches `push_margin` around the centre; changed in place, cover and wanted too.
+    centre : sequence of float
+        LPS, mm.
+    radii_mm : tuple of float
+        Half-axes along the columns of `turn`.
+    share : float
+        Of the ellipsoid's volume, how much is displaced tissue: 0 none, below 1.
+    turn : numpy.ndarray
+        Rotation matrix, LPS; none: the patient's axes.
+    reach : float
+        Radii (of the ellipsoid) at which nothing moves any more; above 1.
+    """
+    if not 0 <= share < 1 or reach <= 1:
+        raise ValueError("share must lie in [0, 1) and reach above 1")
+    if share == 0:
+        return
+    middle = block.grid.index_of(centre) - [part.start for part in block.box]
+    turn = np.eye(3) if turn is None else np.asarray(turn, float)
+    to_ball = (turn / np.asarray(radii_mm, float)).T @ block.grid.matrix[:, ::-1]
+    every = max(1, round(max(radii_mm) / 15))
+    steps = tuple(every * step for step in coarse_steps(block.grid.spacing, NODE_MM))
+    nodes = _in_sight(mobility(block, every=every), steps, middle, to_ball, reach)
+    mobile = 1.0 if nodes.min() == 1 else spread_out(nodes, steps, block.hu.shape)
+    share = _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block)
+    step_mm = np.abs(block.grid.matrix[:, ::-1]).max()
+
+    def factor(first, last, every=(1, 1, 1)):
+        """What the offset from the centre is multiplied with, less 1."""
+        offsets = _offsets((last - first, *block.hu.shape[1:]), middle - (first, 0, 0), every)
+        squared = _squared(offsets, to_ball)
+        stretch = np.zeros(squared.shape, np.float32)
+        within = squared < reach**2
+        stretch[within] = _squeeze(squared[within], share, reach) - 1
+        return offsets, stretch if np.isscalar(mobile) else stretch * mobile[first:last]
+
+    def sources():
+        for first, last in _slabs(block.hu.shape):
+            offsets, stretch = factor(first, last)
+            # A sphere's edge is short of a voxel's corner: the longest way a voxel may go, from above.
+            far = sum(np.abs(o) for o in offsets) * np.float32(step_mm)
+            moved = (np.abs(stretch) * far > STILL_MM) & (block.labels[first:last] != UNKNOWN)
+            place = np.nonzero(moved)
+            change = stretch[place]
+            yield first, place, [at + axis.ravel()[at] * change for at, axis in zip(place, offsets)]
+
+    _pull(block, sources())
+
+
+def _offsets(shape, middle, every=(1, 1, 1)) -> list[np.ndarray]:
+    """Index offsets from the centre along k, j, i, to be broadcast."""
+    axes = [np.arange(n, dtype=np.float32) * step - np.float32(m) for n, m, step in zip(shape, middle, every)]
+    return [axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]]
+
+
+def _squared(offsets, to_ball: np.ndarray) -> np.ndarray:
+    """Squared radius in units of the ball, float32."""
+    form = (to_ball.T @ to_ball).astype(np.float32)
+    k, j, i = offsets
+    plane = form[1, 1] * j * j + form[2, 2] * i * i + 2 * form[1, 2] * j * i
+    return np.maximum(plane + (form[0, 0] * k * k) + 2 * k * (form[0, 1] * j + form[0, 2] * i), 0)
+
+
+def _squeeze(squared: np.ndarray, share: float, reach: float) -> np.ndarray:
+    """Source radius over radius, of squared radii below the reach's square."""
+    halfway = (1 + reach) / 2
+    radius = np.sqrt(squared)
+    t = np.clip((radius - np.float32(halfway)) * np.float32(1 / (reach - halfway)), 0, 1)
+    fading = 1 - t * t * (3 - 2 * t)
+    return np.cbrt(1 - np.float32(share) * fading / np.maximum(squared * radius, 1))
+
+
+def _in_sight(nodes: np.ndarray, steps, middle, to_ball, reach: float) -> np.ndarray:
+    """Mobility as it is seen from the centre: the lowest on the way; within the ellipsoid that of its surface."""
+    if nodes.min() == 1:
+        return nodes
+    offsets = _offsets(nodes.shape, middle, steps)
+    radius = np.sqrt(_squared(offsets, to_ball))
+    place = np.nonzero(radius < reach)
+    radius = radius[place]
+    at = np.stack([axis.ravel()[p] for p, axis in zip(place, offsets)])
+    outer = at / np.maximum(radius, 1e-3) * np.maximum(radius, 1)
+    centre, per_node = np.asarray(middle)[:, None], np.asarray(steps, float)[:, None]
+    lowest = np.ones(radius.shape, np.float32)
+    farthest = np.maximum(radius, 1)
+    longest = float(np.abs(outer / per_node).max(initial=1.0))
+    for t in np.linspace(0, 1, 2 + int(longest / 2))[1:]:
+        seen = ndimage.map_coordinates(nodes, (centre + t * outer) / per_node, order=1, mode="nearest")
+        # Inside the lesion the feather of far-off bone does not count, only bone itself.
+        np.minimum(lowest, np.where(t * farthest < 1, seen > 0, seen), out=lowest)
+    result = np.zeros_like(nodes)
+    result[place] = lowest
+    return result
+
+
+def _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block: Block) -> float:
+    """The share, halved until nothing folds; the smallest determinant goes to the block.
+
+    For x -> c + s(x)(x - c) the determinant is s²(s + (x - c)·grad s).
+    """
+    offsets = _offsets(nodes.shape, middle, steps)
+    squared = _squared(offsets, to_ball)
+    within = squared < reach**2
+    for _ in range(7):
+        s = np.ones(squared.shape, np.float32)
+        s[within] += nodes[within] * (_squeeze(squared[within], share, reach) - 1)
+        slopes = np.gradient(s, *steps) if min(s.shape) > 1 else [np.zeros_like(s)] * 3
+        lowest = float((s * s * (s + sum(o * g for o, g in zip(offsets, slopes)))).min())
+        # Between nodes at least the ellipsoid's own shrinking must be reckoned with.
+        lowest = min(lowest, 1 - share * float(nodes[squared <= 1].max(initial=0)), 1.0)
+        if lowest > 0:
+            block.jacobian = min(block.jacobian, lowest)
+            return share
+        share /= 2
+    raise FlareSegError("disease_not_placed", "Bone or air leaves the lesion no room; choose another place.")
+
+
+def mobility(block: Block, every: int = 1, feather_mm: float = 15.0) -> np.ndarray:
+    """How freely tissue moves: 0 in bone, air and unknown voxels, rising to 1 at `feather_mm` from them.
+
+    Parameters
+    ----------
+    every : int
+        Nodes to leave out: 1 keeps those `NODE_MM` apart, 2 every second of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, on the nodes `every` × ``coarse_steps(spacing, NODE_MM)`` voxels apart.
+    """
+    spacing = tuple(reversed(block.grid.spacing))
+    fine = coarse_steps(block.grid.spacing, NODE_MM)
+    mean = thin_out(block.hu, fine)
+    smooth = ndimage.gaussian_filter(mean, [1.5 / (mm * step) for mm, step in zip(spacing, fine)], mode="nearest")
+    node_ml = block.grid.voxel_ml * np.prod(fine)
+    bone = smooth > BONE_HU
+    if bone.any():
+        bone &= thin_out(block.labels == 0, fine) > 0.5
+    fixed = _large(bone, node_ml) | _large(smooth < AIR_HU, node_ml)
+    if (block.labels == UNKNOWN).any():
+        fixed |= thin_out(block.labels == UNKNOWN, fine) > 0
+    steps = tuple(every * step for step in fine)
+    if every > 1:
+        fixed = thin_out(fixed, (every,) * 3) > 0
+        fixed = _fitted(fixed, block.hu.shape, steps)
+    if not fixed.any():
+        return np.ones(fixed.shape, np.float32)
+    node_mm = [mm * step for mm, step in zip(spacing, steps)]
+    far = ndimage.distance_transform_edt(~fixed, node_mm).astype(np.float32)
+    # Between a fixed node and the next nothing moves either: the border of bone lies there.
+    t = np.clip((far - np.float32(max(node_mm))) / np.float32(feather_mm), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _fitted(nodes: np.ndarray, shape, steps) -> np.ndarray:
+    """As many nodes as a box of this shape has at these steps."""
+    counts = [-(-(n - 1) // step) + 1 for n, step in zip(shape, steps)]
+    missing = [(0, max(0, count - n)) for count, n in zip(counts, nodes.shape)]
+    return np.pad(nodes, missing, mode="edge")[tuple(slice(0, count) for count in counts)]
+
+
+def _large(mask: np.ndarray, node_ml: float) -> np.ndarray:
+    parts, count = ndimage.label(mask)
+    if not count:
+        return mask
+    large = np.bincount(parts.ravel()) * node_ml >= SMALLEST_ML
+    large[0] = False
+    return large[parts]
+
+
+def determinant(displacement: np.ndarray, node_mm) -> np.ndarray:
+    """Determinant of x -> x + u(x) at each node, by finite differences; u (3, k, j, i) and node distances in mm."""
+    rows = [np.gradient(part, *node_mm) if min(part.shape) > 1 else [np.zeros_like(part)] * 3 for part in displacement]
+    (a, b, c), (d, e, f), (g, h, i) = [[slope + (r == s) for s, slope in enumerate(row)] for r, row in enumerate(rows)]
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) -> None:
+    """Move a block's tissue: I'(x) = I(x + u(x)).
+
+    Parameters
+    ----------
+    block : Block
+        Changed in place, cover and wanted too. Beyond its border the nearest voxel counts.
+    displacement : numpy.ndarray
+        float32 (3, nodes along k, j, i): millimetres along the array's own k, j and i axes.
+    steps : tuple of int
+        Voxels between nodes.
+
+    Raises
+    ------
+    FlareSegError
+        "disease_not_placed" where it folds (determinant 0.1 or less), halved six times, too.
+    """
+    spacing = np.array(block.grid.spacing[::-1], np.float32)
+    node_mm = spacing * steps
+    for halved in range(7):
+        lowest = float(determinant(displacement, node_mm).min())
+        if lowest > LOWEST_DETERMINANT:
+            break
+        displacement = displacement * np.float32(0.5)
+    else:
+        raise FlareSegError("disease_not_placed", "The tissue would fold; ask for a smaller change.")
+    block.jacobian = min(block.jacobian, lowest)
+
+    def sources():
+        for k in range(block.hu.shape[0]):
+            u = _plane(displacement, k / steps[0], steps[1:], block.hu.shape[1:])
+            moved = ((u * u).sum(axis=0) > STILL_MM**2) & (block.labels[k] != UNKNOWN)
+            j, i = np.nonzero(moved)
+            if j.size:
+                yield k, (np.zeros_like(j), j, i), [base + part[j, i] / mm for base, part, mm
+                                                    in zip((np.float32(0), j, i), u, spacing)]
+
+    _pull(block, sources())
+
+
+def _plane(displacement: np.ndarray, k: float, steps, shape) -> np.ndarray:
+    """The displacement (3, j, i) in one slice, linear between the nodes."""
+    import torch
+
+    below = min(int(k), displacement.shape[1] - 1)
+    above, part = min(below + 1, displacement.shape[1] - 1), np.float32(k - int(k))
+    plane = displacement[:, below] * (1 - part) + displacement[:, above] * part
+    full = tuple((n - 1) * step + 1 for n, step in zip(plane.shape[1:], steps))
+    fine = torch.nn.functional.interpolate(torch.from_numpy(np.ascontiguousarray(plane, np.float32))[None], full,
+                                           mode="bilinear", align_corners=True)[0]
+    return fine[:, :shape[0], :shape[1]].numpy()
+
+
+def _slabs(shape) -> Iterator[tuple[int, int]]:
+    thickness = max(1, SLAB // (shape[1] * shape[2]))
+    for first in range(0, shape[0], thickness):
+        yield first, min(first + thickness, shape[0])
+
+
+def _pull(block: Block, sources) -> None:
+    """Give voxels new values from where `sources` says.
+
+    `sources` yields the first slice of a slab, the (k, j, i) places in it, and for each axis the source index counted
+    from that same slice.
+    """
+    last = np.array(block.hu.shape, np.float32)[:, None] - 1
+    labels = block.labels.copy()
+    mixed = _mixed_cells(labels)
+    images = [block.hu] + ([block.cover, block.wanted] if (block.cover > 0).any() else [])
+    stored = [image.copy() for image in images]
+    for first, place, source in sources:
+        if not len(place[0]):
+            continue
+        source = np.asarray(source, np.float32)
+        source[0] += first
+        np.clip(source, 0, last, out=source)
+        place = (place[0] + first, *place[1:])
+        for image, values in zip(images, _sample(stored, source)):
+            image[place] = values
+        cell = tuple(np.minimum(source, np.maximum(last - 1, 0)).astype(np.intp))
+        new = labels[cell]
+        border = mixed[cell]
+        if border.any():
+            new[border] = _voted(labels, source[:, border], [c[border] for c in cell], labels[place][border])
+        known = new != UNKNOWN
+        block.labels[place] = np.where(known, new, labels[place])
+
+
+def _sample(images: list[np.ndarray], source: np.ndarray) -> list[np.ndarray]:
+    """Trilinear samples of images (k, j, i) at indices (3, n)."""
+    import torch
+
+    scale = np.array([2 / max(n - 1, 1) for n in reversed(images[0].shape)], np.float32)
+    # grid_sample works on the items of a batch side by side, so points are dealt out to a few of them.
+    batch = torch.get_num_threads()
+    count = source.shape[1]
+    grid = np.zeros((-(-count // batch) * batch, 3), np.float32)
+    grid[:count] = source[::-1].T * scale - 1
+    values = torch.from_numpy(np.stack(images) if len(images) > 1 else images[0][None])
+    found = torch.nn.functional.grid_sample(
+        values[None].expand(batch, *values.shape), torch.from_numpy(grid).view(batch, 1, 1, -1, 3),
+        mode="bilinear", padding_mode="border", align_corners=True)
+    found = found.transpose(0, 1).reshape(len(images), -1)[:, :count]
+    return list(found.numpy())
+
+
+def _mixed_cells(labels: np.ndarray) -> np.ndarray:
+    """Whether the eight voxels from (k, j, i) on differ."""
+    mixed = np.zeros(labels.shape, bool)
+    low = high = labels
+    for axis in range(3):
+        after = np.concatenate([low.take(range(1, low.shape[axis]), axis), low.take([-1], axis)], axis)
+        after_high = after if low is high else np.concatenate(
+            [high.take(range(1, high.shape[axis]), axis), high.take([-1], axis)], axis)
+        low, high = np.minimum(low, after), np.maximum(high, after_high)
+    np.not_equal(low, high, out=mixed)
+    return mixed
+
+
+def _voted(labels: np.ndarray, source: np.ndarray, cell, stored: np.ndarray) -> np.ndarray:
+    """The label with most of the trilinear weight at each source; between equals the stored one, where it is one."""
+    part = source - np.asarray(cell, np.float32)
+    corners, weights = [], []
+    for corner in np.ndindex(2, 2, 2):
+        at = tuple(np.minimum(c + step, n - 1) for c, step, n in zip(cell, corner, labels.shape))
+        corners.append(labels[at])
+        weights.append(np.prod([p if step else 1 - p for p, step in zip(part, corner)], axis=0))
+    best, winner = np.full(stored.shape, -1.0, np.float32), np.full(stored.shape, UNKNOWN, np.uint8)
+    present = [value for value in np.unique(corners) if value != UNKNOWN]
+    for value in present:
+        weight = sum(np.where(c == value, w, 0) for c, w in zip(corners, weights)) + 1e-5 * (stored == value)
+        better = weight > np.maximum(best, 1e-4)
+        best[better], winner[better] = weight[better], value
+    return winner
