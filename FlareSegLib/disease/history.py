@@ -16,7 +16,7 @@ LIMIT_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True)
-class Step:
+class Delta:
     """How a box of a case differs before and after an edit.
 
     Attributes
@@ -74,8 +74,8 @@ class History:
         self.case = case.with_arrays(case.hu.copy(), case.labels.copy())
         self.forgotten = 0
         self._limit = limit_bytes
-        self._done: deque[Step] = deque()
-        self._undone: list[Step] = []
+        self._done: deque[Delta] = deque()
+        self._undone: list[Delta] = []
 
     @property
     def undo_title(self) -> str | None:
@@ -88,16 +88,21 @@ class History:
         return self._undone[-1].title if self._undone else None
 
     @property
+    def steps(self) -> int:
+        """How many steps can be undone."""
+        return len(self._done)
+
+    @property
     def memory_bytes(self) -> int:
         """What the steps take, without the working copy."""
-        return sum(step.bytes for step in (*self._done, *self._undone))
+        return sum(delta.bytes for delta in (*self._done, *self._undone))
 
     def do(self, change: Change, title: str = "") -> None:
         """Make a change to the working copy; what had been undone cannot be redone any more."""
-        step = _step_of(self.case, change, title)
+        delta = _delta_of(self.case, change, title)
         self.case.hu[change.box], self.case.labels[change.box] = change.hu, change.labels
         self._undone.clear()
-        self._done.append(step)
+        self._done.append(delta)
         while self._done and self.memory_bytes > self._limit:
             self._done.popleft()
             self.forgotten += 1
@@ -110,12 +115,12 @@ class History:
         IndexError
             Where there is none (`undo_title` is None).
         """
-        step = self._done.pop()
-        hu, labels = _differences(step)
-        self.case.hu[step.box] -= hu
-        self.case.labels[step.box] ^= labels
-        self._undone.append(step)
-        return step.title
+        delta = self._done.pop()
+        hu, labels = _differences(delta)
+        self.case.hu[delta.box] -= hu
+        self.case.labels[delta.box] ^= labels
+        self._undone.append(delta)
+        return delta.title
 
     def redo(self) -> str:
         """Do the change that was undone last again and return its title.
@@ -125,20 +130,20 @@ class History:
         IndexError
             Where there is none (`redo_title` is None).
         """
-        step = self._undone.pop()
-        hu, labels = _differences(step)
-        self.case.hu[step.box] += hu
-        self.case.labels[step.box] ^= labels
-        self._done.append(step)
-        return step.title
+        delta = self._undone.pop()
+        hu, labels = _differences(delta)
+        self.case.hu[delta.box] += hu
+        self.case.labels[delta.box] ^= labels
+        self._done.append(delta)
+        return delta.title
 
 
-def _step_of(case: Case, change: Change, title: str) -> Step:
+def _delta_of(case: Case, change: Change, title: str) -> Delta:
     hu = change.hu - case.hu[change.box]
     labels = change.labels ^ case.labels[change.box]
     inner = _extent((hu != 0) | (labels != 0))
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
-    return Step(title, box, _packed(hu[inner]), _packed(labels[inner]))
+    return Delta(title, box, _packed(hu[inner]), _packed(labels[inner]))
 
 
 def _extent(changed: np.ndarray) -> Box:
@@ -154,7 +159,7 @@ def _packed(array: np.ndarray) -> bytes:
     return zlib.compress(np.ascontiguousarray(array), 1)
 
 
-def _differences(step: Step) -> tuple[np.ndarray, np.ndarray]:
-    shape = tuple(part.stop - part.start for part in step.box)
+def _differences(delta: Delta) -> tuple[np.ndarray, np.ndarray]:
+    shape = tuple(part.stop - part.start for part in delta.box)
     return tuple(np.frombuffer(zlib.decompress(packed), kind).reshape(shape)
-                 for packed, kind in ((step.hu, np.int16), (step.labels, np.uint8)))
+                 for packed, kind in ((delta.hu, np.int16), (delta.labels, np.uint8)))

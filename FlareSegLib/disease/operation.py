@@ -192,6 +192,7 @@ def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation
         See `check`.
     """
     disease = find(operation.disease)
+    scene.measure_what_lasts()
     if disease.parts is None:
         change = apply(disease, scene, operation)
         return scene.after(change), ((operation, change),)

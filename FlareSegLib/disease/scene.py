@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,8 @@ from .scan import NoiseModel, OrganMeasure, estimate_phase, measure_noise, measu
 
 #: Pieces of an organ smaller than this are no organ of their own: islands of a label map.
 SMALLEST_PIECE_ML = 5.0
+#: Noise differs by no more than this between organs of one scan.
+LOUDEST = 1.25
 NODE_MM = 2.5
 
 
@@ -69,6 +71,8 @@ class Scene:
     Parameters
     ----------
     case : Case
+    known : dict
+        What has been measured already, from `known_after`.
 
     Notes
     -----
@@ -78,12 +82,12 @@ class Scene:
 
     def __init__(self, case: Case, known: dict | None = None):
         self.case = case
-        self._known = {} if known is None else known
+        self.known = {} if known is None else known
 
     def _once(self, key, measure):
-        if key not in self._known:
-            self._known[key] = measure()
-        return self._known[key]
+        if key not in self.known:
+            self.known[key] = measure()
+        return self.known[key]
 
     @property
     def psf_mm(self) -> float:
@@ -94,6 +98,15 @@ class Scene:
     def phase(self) -> str:
         """"native", "arterial", "portal" or "excretory"."""
         return self._once("phase", self._estimate_phase)
+
+    def measure_what_lasts(self) -> None:
+        """Measure now what changes hand on to the scenes after them (see `after`).
+
+        Otherwise what is asked for first would decide whether blur, noise and phase are those of this case or of a later
+        one, and the same operations would not always give the same voxels.
+        """
+        _ = self.psf_mm, self.phase, self.middle_x
+        self._once("noise", self._measure_noise)
 
     def _estimate_phase(self) -> str:
         organs = {name: self.organ(name) for name in LABEL_OF if self.has(name)}
@@ -128,10 +141,19 @@ class Scene:
                           lambda: measure_organ(case.hu, case.labels, case.grid, label, self._boxes[name]))
 
     def noise(self, name: str) -> NoiseModel:
-        """The noise in an organ."""
-        organ = self.organ(name)
-        return self._once(("noise", name), lambda: measure_noise(
-            self.case.hu, self.case.labels, self.case.grid.spacing, organ.label, organ.box))
+        """The noise in an organ, at most `LOUDEST` times that of the quietest organ: the rest is the organ's own structure.
+
+        A kidney's cortex and medulla, say, are not to be repeated in a cyst.
+        """
+        models = self._once("noise", self._measure_noise)
+        quietest = min(models.values(), key=lambda model: model.sd)
+        loud = models[name].sd > LOUDEST * quietest.sd
+        return replace(quietest, sd=LOUDEST * quietest.sd) if loud else models[name]
+
+    def _measure_noise(self) -> dict[str, NoiseModel]:
+        case, organs = self.case, [self.organ(name) for name in LABEL_OF if self.has(name)]
+        return {organ.name: measure_noise(case.hu, case.labels, case.grid.spacing, organ.label, organ.box)
+                for organ in organs}
 
     def pieces(self, name: str) -> tuple[Piece, ...]:
         """The connected parts of an organ, largest first."""
@@ -219,19 +241,31 @@ class Scene:
         """The scene once a change has been made; the old one stays as it was."""
         hu, labels = self.case.hu.copy(), self.case.labels.copy()
         hu[change.box], labels[change.box] = change.hu, change.labels
-        return Scene(self.case.with_arrays(hu, labels), self._known_after(change))
+        return Scene(self.case.with_arrays(hu, labels), self.known_after(change))
 
-    def _known_after(self, change: Change) -> dict:
+    def known_after(self, change: Change) -> dict:
         """What need not be measured again: blur, noise and phase are the scan's, unless all of it was changed."""
         if change.contrast_changed:
             return {}
-        lasting = {key: value for key, value in self._known.items()
-                   if key in ("psf", "phase", "middle") or key[0] == "noise"}
+        lasting = {key: value for key, value in self.known.items() if key in ("psf", "phase", "middle", "noise")}
+        lasting["boxes"] = {name: _box_after(box, LABEL_OF[name], change) for name, box in self._boxes.items()}
         touched = {name for name, box in self._boxes.items() if _meet(box, change.box)} | _names_in(change.labels)
-        for (key, value) in self._known.items():
+        for (key, value) in self.known.items():
             if isinstance(key, tuple) and key[0] in ("organ", "pieces", "depth") and key[1] not in touched:
                 lasting[key] = value
         return lasting
+
+
+def _box_after(box: Box | None, label: int, change: Change) -> Box | None:
+    """A box that holds all of an organ after a change; it may be larger than need be."""
+    found = ndimage.find_objects(change.labels == label)
+    if found:
+        inner = tuple(slice(outer.start + part.start, outer.start + part.stop)
+                      for outer, part in zip(change.box, found[0]))
+        return inner if box is None else tuple(slice(min(a.start, b.start), max(a.stop, b.stop))
+                                               for a, b in zip(box, inner))
+    gone = box is None or all(a.start >= b.start and a.stop <= b.stop for a, b in zip(box, change.box))
+    return None if gone else box
 
 
 def _meet(box: Box | None, other: Box) -> bool:
