@@ -66,7 +66,7 @@ class NoiseModel:
 
 def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, float, float], label: int,
                   box: Box) -> NoiseModel:
-    """Measure the noise in an organ, in the quieter half of the windows that lie wholly inside (vessels are louder).
+    """Measure the noise in an organ, in windows that lie wholly inside; the louder half holds vessels and is left out.
 
     Where the organ has too little room, another organ's noise is taken, and where none has, white noise of 12 HU;
     the model's `source` says which.
@@ -117,11 +117,13 @@ def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, float, f
     most = max(MOST_VOXELS // mask[0].size, 3)
     if len(slices) > most:
         slices = slices[np.linspace(0, len(slices) - 1, most).astype(int)]
-    residual, share = _residual(hu[slices], mask[slices], spacing)
-    inside = mask[slices]
-    grain = _grain_mm(residual, inside, spacing)
-    values = residual[inside] / _kept(share[inside], grain)
-    low, high = np.percentile(values, (25, 75))
+    return _spread(*_residual(hu[slices], mask[slices], spacing), mask[slices], spacing)
+
+
+def _spread(residual: np.ndarray, share: np.ndarray, mask: np.ndarray, spacing) -> float:
+    """SD of a residual as its quartiles tell it, as if the mask had no border."""
+    grain = _grain_mm(residual, mask, spacing)
+    low, high = np.percentile(residual[mask] / _kept(share[mask], grain), (25, 75))
     return float(high - low) / 1.349 * float(_kept(np.ones(1), grain)[0])
 
 
@@ -171,11 +173,18 @@ def _model_in(hu: np.ndarray, mask: np.ndarray, spacing, source: str) -> NoiseMo
         return None
     used = sorted({k for k, _, _ in corners} | {min(k + 1, len(mask) - 1) for k, _, _ in corners})
     place = {k: n for n, k in enumerate(used)}
-    residual, _ = _residual(hu[used].astype(np.float32), mask[used], spacing)
+    residual, share = _residual(hu[used].astype(np.float32), mask[used], spacing)
     windows = np.stack([residual[place[k], j:j + size, i:i + size] for k, j, i in corners])
     loudness = windows.std(axis=(1, 2))
     quiet = np.argsort(loudness, kind="stable")[:max(len(corners) // 2, FEWEST_WINDOWS // 2)]
-    power = _power(windows[quiet], spacing)
+    # The grain is the quieter half's. How loud it is, all of the organ's voxels say, and in the very measure that
+    # lesions are judged by: half of the windows are quieter by chance alone.
+    power = _power(windows[quiet])
+    power *= _spread(residual, share, mask[used], spacing)**2 / max(float(power.mean()), 1e-9)
+    # What the smoothing took away is given back, but for the slowest part, of which little is known.
+    left = _left(spacing)
+    given_back = power / np.maximum(left, 0.5)**2
+    power = given_back * power.mean() / max(float(np.mean(given_back * left**2)), 1e-9)
     amplitude = np.sqrt(power / max(float(power.mean()), 1e-9)).astype(np.float32)
     above = [(n, *corners[n]) for n in quiet if corners[n][0] + 1 < len(mask)]
     pairs = [(windows[n], residual[place[k + 1], j:j + size, i:i + size]) for n, k, j, i in above
@@ -200,17 +209,19 @@ def _windows(mask: np.ndarray, size: int) -> np.ndarray:
     return np.argwhere(filled[::size // 2, ::size // 2] == size * size) * (size // 2)
 
 
-def _power(windows: np.ndarray, spacing) -> np.ndarray:
-    """Mean power spectrum (32, 32) of the noise of which the windows hold the residual; its mean is the variance."""
+def _power(windows: np.ndarray) -> np.ndarray:
+    """Mean power spectrum (32, 32) of windows (n, size, size); its mean is their variance."""
     size = windows.shape[1]
     taper = np.hanning(size + 2)[1:-1]
     taper = np.outer(taper, taper)
     taper /= np.sqrt(np.sum(taper**2))
-    power = np.mean(np.abs(np.fft.fft2(windows * taper, (BINS, BINS))) ** 2, axis=0)
+    return np.mean(np.abs(np.fft.fft2(windows * taper, (BINS, BINS))) ** 2, axis=0)
+
+
+def _left(spacing) -> np.ndarray:
+    """(32, 32): the share of each frequency's amplitude that is left when the smooth part is taken away."""
     j, i = np.fft.fftfreq(BINS)[:, None] / spacing[1], np.fft.fftfreq(BINS) / spacing[0]
-    lost = 1 - np.exp(-2 * np.pi**2 * SMOOTH_MM**2 * (j**2 + i**2))
-    # What the smoothing took away is given back, but for the slowest part, of which little is known.
-    return power / np.maximum(lost, 0.5) ** 2
+    return 1 - np.exp(-2 * np.pi**2 * SMOOTH_MM**2 * (j**2 + i**2))
 
 
 def _correlation(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 #: Sigma, mm: what a CT's kernels reach, and what is taken where the skin tells nothing (a standard body kernel).
 SHARPEST_MM, SOFTEST_MM, USUAL_MM = 0.3, 1.5, 0.6
@@ -12,6 +13,10 @@ SURFACE_HU, AIR_HU, BODY_MM = -500, -750, 12.0
 #: Air is read this far before the surface, the skin's own HU this far behind it, mm.
 AIR_MM, SKIN_MM = (3.0, 7.0), 3.5
 FEWEST_EDGES = 40
+#: Air that is the same up to the surface on more lines than this was painted over.
+MOST_FLATTENED = 0.6
+#: There, shares of the step above this say nothing (noise), and the first sample is to lie near the middle (sigmas).
+FULL, FARTHEST_FIRST = 0.985, 0.5
 
 
 def measure_psf(hu: np.ndarray, spacing: tuple[float, float, float]) -> float:
@@ -19,7 +24,7 @@ def measure_psf(hu: np.ndarray, spacing: tuple[float, float, float]) -> float:
 
     A step of height H blurred by sigma has the largest slope H / (sqrt(2 pi) sigma). Lines are followed from the front
     and from both sides (the table lies behind) until they meet the body; what a line's slant and the slices' thickness
-    add to the width is taken off.
+    add to the width is taken off. Where the air was painted over, the skin's inner half must do.
 
     Parameters
     ----------
@@ -69,12 +74,32 @@ def _line_sigmas(pair: np.ndarray, along: float, across: float) -> np.ndarray:
     usable = (meets[0][lines - 3] & meets[0][lines] & meets[0][lines + 3] & meets[1][lines]
               & (np.abs(slant) < 0.7) & (bend < 0.5) & (np.abs(shift) < 1.0))
     lines, slant, shift = lines[usable], slant[usable], shift[usable]
-    height, steepest, clear = _steps(pair[0][lines], surface[0][lines].astype(int), along)
-    width = height / (np.sqrt(2 * np.pi) * np.maximum(steepest, 1.0)) * along
-    # A difference of neighbours is the slope's mean over a sample (variance h^2 / 12), and the steepest place lies
-    # some h / 4 beside it, which looks like h^2 / 16 more. A surface that leans is smeared over the slice, too.
-    variance = (width**2 - along**2 * (1 / 12 + 1 / 16) - shift**2 / 12) / (1 + slant**2)
+    if not len(lines):
+        return np.empty(0)
+    edge, height, clear = _steps(pair[0][lines], surface[0][lines].astype(int), along)
+    if not clear.any():
+        return np.empty(0)
+    if np.mean(edge[clear, edge.shape[1] - _skin(along) - 1] == 0) > MOST_FLATTENED:
+        width, usable = _inner_width(edge[:, -_skin(along):] / height[:, None], along)
+        clear &= usable
+    else:
+        # A difference of neighbours is the slope's mean over a sample (variance h^2 / 12), and the steepest place lies
+        # some h / 4 beside it, which looks like h^2 / 16 more.
+        width = height * along / (np.sqrt(2 * np.pi) * np.maximum(np.diff(edge, axis=1).max(axis=1, initial=0), 1.0))
+        width = np.sqrt(np.maximum(width**2 - along**2 * (1 / 12 + 1 / 16), 0.0))
+    # A surface that leans is smeared over the slice, too.
+    variance = (width**2 - shift**2 / 12) / (1 + slant**2)
     return np.sqrt(np.maximum(variance[clear], 0.0))
+
+
+def _inner_width(fraction: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sigmas (mm) and which are usable, from the inner half of each step: anonymised air may end at its middle.
+
+    `fraction` (lines, samples) is the share of the step that is reached at the first samples of the body. A step
+    blurred by sigma reaches the normal distribution's share at x / sigma: two samples tell sigma.
+    """
+    first, second = (ndtri(np.clip(fraction[:, n], 0.01, FULL)) for n in (0, 1))
+    return along / np.maximum(second - first, 0.1), (first < FARTHEST_FIRST) & (second > first)
 
 
 def _surfaces(pair: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray]:
@@ -92,15 +117,19 @@ def _surfaces(pair: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray]:
     return meets, start + np.where(meets, fraction, 0.0)
 
 
+def _skin(along: float) -> int:
+    """Samples from the surface to behind the skin."""
+    return max(int(np.ceil(SKIN_MM / along)), 2)
+
+
 def _steps(lines: np.ndarray, start: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Height and largest difference between neighbours of each line's step, and whether clear air lies before it."""
+    """Each line's HU over its air from 3 mm before the body to behind the skin, the step's height, and whether clear
+    air lies before it."""
     near, far = (int(np.ceil(mm / along)) for mm in AIR_MM)
-    skin = max(int(np.ceil(SKIN_MM / along)), 2)
-    window = np.arange(-far, skin + 1)
-    place = np.clip(start[:, None] + window, 0, lines.shape[1] - 1)
+    # `start` is the last sample outside.
+    place = np.clip(start[:, None] + np.arange(-far, _skin(along) + 1), 0, lines.shape[1] - 1)
     profile = np.take_along_axis(lines, place, 1)
     air = profile[:, :far - near + 1]
-    level = air.mean(axis=1) if len(air) else np.empty(0)
-    edge = profile[:, far - near:]
+    profile = profile - np.median(air, axis=1, keepdims=True)
     clear = (start >= far) & (air.max(axis=1, initial=-5000) < AIR_HU)
-    return profile[:, far:].max(axis=1, initial=-5000) - level, np.diff(edge, axis=1).max(axis=1, initial=0), clear
+    return profile[:, far - near:], np.maximum(profile[:, far:].max(axis=1, initial=1), 1), clear
