@@ -258,7 +258,7 @@ class Scene:
 
 def _box_after(box: Box | None, label: int, change: Change) -> Box | None:
     """A box that holds all of an organ after a change; it may be larger than need be."""
-    found = ndimage.find_objects(change.labels == label)
+    found = ndimage.find_objects((change.labels == label).view(np.uint8))
     if found:
         inner = tuple(slice(outer.start + part.start, outer.start + part.stop)
                       for outer, part in zip(change.box, found[0]))
