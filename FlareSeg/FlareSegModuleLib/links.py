@@ -10,8 +10,7 @@ def open_segment_editor(parameters) -> None:
     slicer.util.selectModule("SegmentEditor")
     editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
     editor.setSegmentationNode(parameters.lastResult)
-    if hasattr(editor, "setSourceVolumeNode"):
-        editor.setSourceVolumeNode(volume_of(parameters))
+    editor.setSourceVolumeNode(volume_of(parameters))
 
 
 def open_segment_statistics(parameters) -> None:

@@ -12,6 +12,16 @@ from FlareSegLib.organs import Organ
 COLUMNS = 4
 
 
+def take_keyboard_focus(selector):
+    """Let the Tab key reach a qMRMLNodeComboBox and return its inner combo box.
+
+    Slicer makes the selector the combo box's focus proxy, and the selector itself accepts no focus.
+    """
+    box = selector.findChild(qt.QComboBox)
+    box.setFocusProxy(None)
+    return box
+
+
 class OrganChoice:
     """One check box an organ, in a widget with a grid layout.
 

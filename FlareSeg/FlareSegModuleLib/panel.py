@@ -11,7 +11,7 @@ from .device_line import DeviceLine
 from .diagnostics import without_private_paths
 from .input_verdict import InputVerdict
 from .model_choice import ModelChoice
-from .organ_choice import OrganChoice
+from .organ_choice import OrganChoice, take_keyboard_focus
 from .progress_view import ProgressView
 from .result_import import held_organs, report_of
 from .results_view import ResultsView
@@ -48,7 +48,8 @@ class Panel:
         self.setup = SetupSection(ui.setupCollapsibleButton, ui.setupLabel, ui.setupButton, requirements_path,
                                   self._packages_changed)
         self.verdict = InputVerdict(ui.inputVerdictLabel, self.show_what_can_be_done)
-        self.organs = OrganChoice(ui.organsWidget, ui.outputSelector, on_organs)
+        take_keyboard_focus(ui.inputSelector)
+        self.organs = OrganChoice(ui.organsWidget, take_keyboard_focus(ui.outputSelector), on_organs)
         self.models = ModelChoice(ui.modelComboBox, on_model, self.log)
         self.device = DeviceLine(ui.deviceLabel)
         self.progress = ProgressView(ui.progressBar, ui.progressLabel)

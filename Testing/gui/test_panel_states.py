@@ -1,6 +1,7 @@
 """What the panel shows and allows, from an empty scene to a result."""
 
 import numpy as np
+import qt
 import slicer
 from standin.waiting import wait_until
 
@@ -126,6 +127,32 @@ def test_the_table_and_what_to_look_at(widget, ui):
     wait_until(lambda: table.rowViewportPosition(1) + table.rowHeight(1) <= table.viewport().height, 2)
     widget.panel.results.show(None)
     assert not table.visible and ui.resultsLabel.text == "No result yet."
+
+
+def test_the_tab_key_walks_down_the_panel(widget, ui):
+    """Also over the organs' boxes, which are made for the model, and into the node selectors."""
+    start = control = ui.setupButton
+    names = []
+    while not names or control is not start:
+        if control.focusPolicy & qt.Qt.TabFocus and control.focusProxy() is None:
+            names.append(control.objectName or control.parent().objectName)
+        control = control.nextInFocusChain()
+    assert [name for name in names if not name.endswith("CollapsibleButton")] == [
+        "setupButton", "inputSelector", "phantomButton", "outputSelector", "organ_liver", "organ_kidney",
+        "organ_spleen", "organ_pancreas", "modelComboBox", "deviceComboBox", "applyButton", "cancelButton",
+        "resultsTable", "show3DButton", "segmentEditorButton", "statisticsButton", "exactCheckBox",
+        "keepLargestCheckBox", "importFolderButton", "importZipButton", "removeModelButton", "clearModelsButton",
+        "copyReportButton", "logText"]
+    boxes = [ui.organsWidget.findChild(qt.QCheckBox, name) for name in names if name.startswith("organ_")]
+    assert all(box.toolTip for box in boxes)
+
+
+def test_how_long_it_still_takes(flareseg):
+    from FlareSegModuleLib.progress_view import stage_text
+
+    assert stage_text("segmenting", 0, 93, 0.0) == "Slice 0 of 93"
+    assert stage_text("segmenting", 31, 93, 10.0) == "Slice 31 of 93, about 20 s left"
+    assert stage_text("segmenting", 10, 93, 30.0) == "Slice 10 of 93, about 4 min left"
 
 
 def test_nothing_is_clipped_in_a_narrow_panel(widget, ui):

@@ -125,6 +125,37 @@ def test_only_the_largest_pieces(small_ct, widget, ui):
     assert "Stray islands were removed" in ui.resultsLabel.text and "Stray islands" in ui.logText.toPlainText()
 
 
+def test_beside_its_ct_in_the_subject_hierarchy(small_ct, widget, ui):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "CT of the abdomen")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(small_ct), study)
+    node = click_and_wait(widget, ui)
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
+
+
+def test_a_ct_under_a_linear_transform(small_ct, widget, ui):
+    """The same voxels as without; in the patient they lie where the moved CT has them."""
+    import vtk
+
+    node = click_and_wait(widget, ui)
+    before, bounds = {name: voxels(node, name, small_ct) for name in NAMES}, [0.0] * 6
+    node.GetRASBounds(bounds)
+    turn = vtk.vtkTransform()
+    turn.Translate(30.0, -20.0, 12.5)
+    turn.RotateZ(90)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(turn.GetMatrix())
+    small_ct.SetAndObserveTransformNodeID(transform.GetID())
+    moved = click_and_wait(widget, ui)
+    assert moved.GetParentTransformNode() is transform
+    assert all(np.array_equal(voxels(moved, name, small_ct), array) for name, array in before.items())
+    moved_bounds = [0.0] * 6
+    moved.GetRASBounds(moved_bounds)
+    left, right, posterior, anterior, inferior, superior = bounds
+    assert moved_bounds == pytest.approx([30 - anterior, 30 - posterior, left - 20, right - 20, inferior + 12.5,
+                                          superior + 12.5])
+
+
 def test_3d_surfaces(small_ct, widget, ui):
     node = click_and_wait(widget, ui)
     ui.show3DButton.click()

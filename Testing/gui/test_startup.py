@@ -21,6 +21,16 @@ def test_sample_data(started, monkeypatch):
     assert node.GetName() == "FlareSegPhantom" and node.GetImageData().GetDimensions() == (96, 96, 16)
 
 
+def test_slicers_own_cts_are_offered(started):
+    """Downloading is Slicer's; without a network nothing else is hindered."""
+    asked = []
+    started.registerCustomSampleDataSource(sampleName="CTLiver", uris="https://…", fileNames="CTLiver.nrrd",
+                                           customDownloader=lambda source: asked.append("CTLiver"))
+    started.sources["FlareSegCTLiver"]["download"](None)
+    del started.sources["CTLiver"]
+    assert asked == ["CTLiver"]
+
+
 def test_the_terminology_is_found(started):
     """The list that names both kidneys together."""
     from FlareSegLib.organs import FLARE_ORGANS

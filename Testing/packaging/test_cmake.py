@@ -127,11 +127,18 @@ def test_the_icon_is_a_raster_picture_of_this_repository(metadata):
     assert icon.read_bytes().startswith(b"\x89PNG")
 
 
+def test_screenshots_are_small_pictures_of_this_repository(metadata):
+    paths = [REPOSITORY / url.partition("/main/")[2] for url in metadata["SCREENSHOTURLS"].split()]
+    assert len(paths) >= 3
+    for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size < 300_000, path.name
+
+
 def test_index_entry(metadata):
     text = (REPOSITORY / "Resources" / "FlareSeg.json").read_bytes()
     entry = json.loads(text)
-    allowed = {"$schema", "build_dependencies", "build_subdirectory", "category", "dicom_support_rule", "enabled",
-               "scm_revision", "scm_url", "tier"}
+    allowed = {"$schema", "build_dependencies", "build_subdirectory", "category", "enabled", "scm_revision", "scm_type",
+               "scm_url", "tier"}  # of schema 1.0.1
     assert b"\r" not in text
     assert {"$schema", "category", "scm_url"} <= set(entry) <= allowed
     assert entry["category"] == metadata["CATEGORY"]

@@ -78,7 +78,7 @@ class qMRMLNodeComboBox(qMRMLWidget):
         layout = qt.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo_box)
-        self.setFocusProxy(self._combo_box)
+        self._combo_box.setFocusProxy(self)  # as in Slicer: the Tab key reaches neither
         self._attributes, self._observed, self._node_id = [], [], ""
         self._combo_box.activated.connect(self._activated)
         self.destroyed.connect(_unobserver(self._observed))

@@ -1,0 +1,62 @@
+"""How the module feels on a CT of 512 x 512 x 150 voxels: measured, printed, and held to three times the targets.
+
+Other programs share the processor with the tests; Testing/benchmarks/module.py measures on an idle computer.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qt
+import slicer
+from standin.waiting import wait_until
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+SIZE = (512, 512, 150)
+#: Seconds.
+BEYOND_THE_WORKER, CANCEL, PAUSE = 1.0, 1.0, 0.1
+SLACK = 3.0
+
+
+@pytest.fixture
+def large_ct(small_ct):
+    """The small phantom's voxels, each repeated, in the same place: as much to do as for a patient, made at once."""
+    array = slicer.util.arrayFromVolume(small_ct)
+    indices = [np.arange(size) * n // size for size, n in zip(SIZE[::-1], array.shape)]
+    spacing = [step * n / size for step, n, size in zip(small_ct.GetSpacing(), array.shape[::-1], SIZE)]
+    slicer.util.updateVolumeFromArray(small_ct, array[np.ix_(*indices)])
+    small_ct.SetSpacing(spacing)
+    return small_ct
+
+
+@pytest.fixture
+def heart(widget, ui):
+    """Beats in Qt's event loop and remembers the pauses between the beats."""
+    from module import BEAT_MS, Heart
+
+    heart, timer = Heart(ui.progressLabel), qt.QTimer()
+    timer.setInterval(BEAT_MS)
+    timer.connect("timeout()", heart.beat)
+    timer.start()
+    yield heart
+    timer.stop()
+
+
+def test_time_beyond_the_worker_cancel_and_pauses(large_ct, widget, ui, heart, monkeypatch, capsys):
+    from FlareSegModuleLib.run import SegmentationRun
+    from module import WorkerClock, measure_cancel, measure_run
+
+    monkeypatch.setattr(SegmentationRun, "_run_worker", SegmentationRun._run_worker)  # given back at the end
+    clock = WorkerClock(SegmentationRun)
+    wait_until(lambda: ui.applyButton.enabled and "..." not in ui.inputVerdictLabel.text + ui.deviceLabel.text)
+    run = measure_run(widget, heart, clock)
+    where, cancelled, pause_of_cancel = measure_cancel(widget, heart, 10)
+    beyond, (pause, during) = run["whole"] - run["worker"], run["pauses"][0]
+    with capsys.disabled():
+        print(f"\n{' x '.join(map(str, SIZE))} voxels: worker {run['worker']:.1f} s; beyond it {beyond:.2f} s (target "
+              f"{BEYOND_THE_WORKER:.0f}); cancelled at \"{where}\" after {cancelled:.2f} s (target {CANCEL:.0f}); longest "
+              f"pause of the GUI {1000 * max(pause, pause_of_cancel):.0f} ms at \"{during}\" (target {1000 * PAUSE:.0f})")
+    assert beyond < SLACK * BEYOND_THE_WORKER and cancelled < SLACK * CANCEL
+    assert max(pause, pause_of_cancel) < SLACK * PAUSE
