@@ -89,28 +89,17 @@ def simulate(case: Case, operations: Iterable[Operation], find: Find, skip: bool
             findings.append(judge_operation(scene, part, change))
             labels = _with(labels, change) if len(done) > 1 else labels
         scene = after
-        _measure_what_lasts(scene)
+        scene.measure_what_lasts()
     verdict = Verdict(tuple(findings), judge_case(case, scene.case, [step.operation for step in steps],
                                                   [step.effect.box for step in steps]))
     return Simulation(scene.case, source_of(case), tuple(steps), verdict, tuple(skipped))
 
 
 def ready_scene(case: Case) -> Scene:
-    """A scene in which everything has been measured that is measured once and for all.
-
-    Otherwise what is done first would decide whether blur, noise and phase are those of the source or of an edited
-    case, and a recipe would not give the same voxels again.
-    """
+    """A scene that drawing, simulating and replaying begin with: what lasts is measured."""
     scene = Scene(case)
-    _measure_what_lasts(scene)
+    scene.measure_what_lasts()
     return scene
-
-
-def _measure_what_lasts(scene: Scene) -> None:
-    _ = scene.psf_mm, scene.phase, scene.middle_x
-    for name in LABEL_OF:
-        if scene.has(name):
-            scene.noise(name)
 
 
 def _with(labels: np.ndarray, change: Change) -> np.ndarray:
@@ -171,7 +160,7 @@ def replay(recipe: Recipe, case: Case, find: Find, elsewhere: bool = False) -> C
     scene = ready_scene(case)
     for operation in recipe.operations:
         scene, _ = perform(find, scene, operation)
-        _measure_what_lasts(scene)
+        scene.measure_what_lasts()
     return scene.case
 
 
