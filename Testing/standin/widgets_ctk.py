@@ -69,7 +69,7 @@ class ctkCollapsibleButton(qt.QAbstractButton):
         option.rect = qt.QRect(0, 0, self.width, self.HEAD_HEIGHT)
         painter.setPen(self.palette.mid().color())
         painter.drawRect(0, 0, self.width - 1, (self.HEAD_HEIGHT if self.collapsed else self.height) - 1)
-        painter.fillRect(option.rect, self.palette.button())
+        painter.fillRect(option.rect, self.palette.button().color().darker(110))
         painter.setPen(self.palette.buttonText().color())
         mark = "\u25b8" if self.collapsed else "\u25be"
         painter.drawText(option.rect.adjusted(6, 0, -6, 0), int(qt.Qt.AlignVCenter), f"{mark}  {self.text}")
