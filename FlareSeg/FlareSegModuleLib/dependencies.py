@@ -105,7 +105,12 @@ def _ensure_torch() -> None:
     import PyTorchUtils
 
     version = TORCH.removeprefix("torch")
-    if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=version) is None:
+    try:
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=version)
+    except Exception as error:  # pip failed: no network, no room; it has shown its log
+        raise NotReady(_("PyTorch could not be installed (no network, or no room on the disk?); the module PyTorch "
+                         "Utils and Slicer's error log tell more.")) from error
+    if torch is None:
         raise NotReady(_("PyTorch was not installed; FlareSeg cannot run without it."))
 
 

@@ -1,5 +1,9 @@
 """The section Setup: what is missing is named, installed with consent, and gone on with after a restart."""
 
+import subprocess
+import sys
+import types
+
 import pytest
 import qt
 import slicer
@@ -29,6 +33,24 @@ def pip(monkeypatch, installed):
 
     monkeypatch.setattr(slicer.packaging, "pip_ensure", ensure)
     return asked
+
+
+@pytest.fixture
+def torch_utilities(monkeypatch):
+    """A function that brings the PyTorch extension; ``install(requirement)`` does what its installTorch would."""
+    def bring(install):
+        class PyTorchUtilsLogic:
+            def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
+                             torchvisionVersionRequirement=None):
+                assert askConfirmation
+                return install(torchVersionRequirement)
+
+        utilities = types.ModuleType("PyTorchUtils")
+        utilities.PyTorchUtilsLogic = PyTorchUtilsLogic
+        monkeypatch.setitem(sys.modules, "PyTorchUtils", utilities)
+        monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+
+    return bring
 
 
 def test_all_is_there(widget, ui):
@@ -83,7 +105,26 @@ def test_torch_comes_through_slicers_extension(installed, request):
     assert not dependencies.setup_is_pending()
 
 
-def test_after_the_restart_the_setup_goes_on(installed, monkeypatch, request):
+def no_network(requirement):
+    raise subprocess.CalledProcessError(1, ["pip", "install", "torch"])
+
+
+@pytest.mark.parametrize(("install", "sentence"), [(no_network, "PyTorch could not be installed (no network"),
+                                                   (lambda requirement: None, "PyTorch was not installed")])
+def test_torch_is_not_installed(installed, torch_utilities, small_ct, request, install, sentence):
+    """pip fails, or the user declines: a sentence, and the panel is as before."""
+    installed["torch"] = None
+    torch_utilities(install)
+    ui, widget = request.getfixturevalue("ui"), request.getfixturevalue("widget")
+    wait_until(lambda: ui.applyButton.enabled)
+    for button in (ui.setupButton, ui.applyButton):
+        with dialogs.answered(sentence):
+            button.click()
+    assert widget._job is None and ui.applyButton.enabled and not ui.setupCollapsibleButton.collapsed
+    assert ui.progressLabel.text.startswith(sentence) and ui.logText.toPlainText().startswith(sentence)
+
+
+def test_after_the_restart_the_setup_goes_on(installed, torch_utilities, monkeypatch, request):
     installed["torch"] = None
     manager = slicer.app.extensionsManagerModel()
 
@@ -101,20 +142,12 @@ def test_after_the_restart_the_setup_goes_on(installed, monkeypatch, request):
 
     installs = []
 
-    class PyTorchUtilsLogic:
-        def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
-                         torchvisionVersionRequirement=None):
-            installs.append(torchVersionRequirement)
-            installed["torch"] = "2.9.0+cu128"
-            return object()
+    def install(requirement):
+        installs.append(requirement)
+        installed["torch"] = "2.9.0+cu128"
+        return object()
 
-    import sys
-    import types
-
-    utilities = types.ModuleType("PyTorchUtils")
-    utilities.PyTorchUtilsLogic = PyTorchUtilsLogic
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", utilities)
-    monkeypatch.setattr(slicer.modules, "pytorchutils", object(), raising=False)
+    torch_utilities(install)
     slicer.util.moduleSelector().leave()
     slicer.app.startupCompleted.emit()
     assert slicer.util.moduleSelector().selectedModule == "FlareSeg"
@@ -124,8 +157,6 @@ def test_after_the_restart_the_setup_goes_on(installed, monkeypatch, request):
 
 def test_older_slicers_ask_through_slicer_util(installed, monkeypatch, request):
     """Slicer 5.10 has no slicer.packaging."""
-    import sys
-
     installed["safetensors"] = None
     calls = []
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
