@@ -40,8 +40,6 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
     sum_over_processes : callable
         Where several processes share a batch: the differentiable sum of a tensor over all of them.
     """
-    if unlabelled is None:
-        unlabelled = torch.zeros(levels[0].shape[:2], dtype=torch.bool, device=levels[0].device)
     total = levels[0].new_zeros(())
     for level, weight in enumerate(level_weights(len(levels))):
         if weight:
@@ -54,18 +52,18 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
 def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
     log_p = F.log_softmax(logits, dim=1)
     known = labels != IGNORE
-    background = torch.logsumexp(torch.cat((log_p[:, :1], _masked(log_p[:, 1:], unlabelled[:, 1:])), dim=1), dim=1)
     target = torch.where(known, labels, 0)
     picked = log_p.gather(1, target[:, None])[:, 0]
-    picked = torch.where(target == 0, background, picked)
+    if unlabelled is not None:
+        background = torch.cat((log_p[:, :1], _masked(log_p[:, 1:], unlabelled[:, 1:])), dim=1).logsumexp(dim=1)
+        picked = torch.where(target == 0, background, picked)
     cross_entropy = -(picked * known).sum() / known.sum().clamp(min=1)
 
     p = log_p[:, 1:].exp() * known[:, None]
-    truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:] * known[:, None]
-    counted = (~unlabelled[:, 1:]).float()[:, :, None, None]
-    axes = (0, 2, 3)
-    overlap = sum_over_processes((p * truth * counted).sum(axes))
-    size = sum_over_processes(((p + truth) * counted).sum(axes))
+    truth = labels[:, None] == torch.arange(1, logits.shape[1], device=labels.device)[:, None, None]
+    overlap, size = ((part if unlabelled is None else part * ~unlabelled[:, 1:]).sum(dim=0)
+                     for part in ((p * truth).sum(dim=(2, 3)), p.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))))
+    overlap, size = sum_over_processes(overlap), sum_over_processes(size)
     dice = (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
     return cross_entropy + 1 - dice.mean()
 

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
@@ -58,6 +59,18 @@ class _Levels(nn.Module):
         return self.network.forward_levels(slices)
 
 
+class _SliceNorm(nn.InstanceNorm2d):
+    """Instance normalisation as batch normalisation, a slice at a time.
+
+    The same formula; torch's own copies channels-last features to another memory format and back.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        slices = [F.batch_norm(one, None, None, self.weight, self.bias, training=True, momentum=0.0, eps=self.eps)
+                  for one in features.split(1)]
+        return torch.cat(slices) if len(slices) > 1 else slices[0]
+
+
 def choose_precision(device: torch.device) -> str:
     """bfloat16 where the hardware multiplies it natively, else float16 on a GPU and float32 on a CPU."""
     from ..inference.device import cpu_device
@@ -80,13 +93,13 @@ def train(network: nn.Module, dataset: SliceDataset, protocol: TrainingProtocol,
     on_epoch, on_step : callable
         ``on_epoch(epochs done, mean loss, network)`` and ``on_step(steps done, loss)``, in the leading process.
     """
-    state = _State(network, protocol, team, options)
+    state = TrainingState(network, protocol, team, options)
     losses = state.resume(run)
     started = saved = time.monotonic()
     network.train()
     first = state.step
     with open(run.losses, "a", encoding="utf-8") if team.leads else nullcontext() as file:
-        for images, labels in _batches(dataset, protocol, team, options, first):
+        for images, labels in batches(dataset, protocol, team, options, first):
             loss = state.advance(images, labels)
             losses.append(loss)
             epoch, within = divmod(state.step, protocol.iterations)
@@ -107,19 +120,21 @@ def train(network: nn.Module, dataset: SliceDataset, protocol: TrainingProtocol,
     return state.step >= protocol.steps
 
 
-class _State:
+class TrainingState:
     """Everything that a checkpoint holds, and the step that changes it."""
 
     def __init__(self, network: nn.Module, protocol: TrainingProtocol, team: Team, options: TrainerOptions):
         self.network = network.to(team.device)
         if network_is_2d(network):
             self.network.to(memory_format=torch.channels_last)
+            if team.device.type == "cpu":
+                _normalise_slices_alone(self.network)
         self._protocol, self._team = protocol, team
         self._dtype = getattr(torch, options.precision)
         levels = _Levels(self.network)
         self._levels = DistributedDataParallel(levels, find_unused_parameters=True) if team.size > 1 else levels
         self._optimiser = torch.optim.SGD(network.parameters(), lr=protocol.learning_rate, momentum=protocol.momentum,
-                                          nesterov=protocol.nesterov, weight_decay=protocol.weight_decay)
+                                          nesterov=protocol.nesterov, weight_decay=protocol.weight_decay, fused=True)
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._dtype == torch.float16)
         self.step = 0
 
@@ -163,7 +178,18 @@ def network_is_2d(network: nn.Module) -> bool:
     return not any(isinstance(module, nn.Conv3d) for module in network.modules())
 
 
-def _batches(dataset: SliceDataset, protocol: TrainingProtocol, team: Team, options: TrainerOptions, first: int):
+def _normalise_slices_alone(module: nn.Module) -> None:
+    """Put `_SliceNorm` with the same parameters in the place of every instance normalisation."""
+    for name, child in module.named_children():
+        if type(child) is nn.InstanceNorm2d:
+            norm = _SliceNorm(child.num_features, child.eps, affine=child.affine)
+            norm.weight, norm.bias = child.weight, child.bias
+            setattr(module, name, norm)
+        else:
+            _normalise_slices_alone(child)
+
+
+def batches(dataset: SliceDataset, protocol: TrainingProtocol, team: Team, options: TrainerOptions, first: int):
     """This process's part of every batch from step `first` on."""
     share = protocol.batch // team.size
     numbers = (step * protocol.batch + team.rank * share + i for step in range(first, protocol.steps)

@@ -32,6 +32,13 @@ def test_perfect_labels_cost_nothing(labels):
     assert segmentation_loss(levels_for(labels), labels, none_left_out(labels)).item() == pytest.approx(0, abs=1e-3)
 
 
+def test_nothing_left_out_is_the_default(labels):
+    levels = [torch.randn(2, 5, 8, 8), torch.randn(2, 5, 4, 4)]
+    labels[0, :3] = 255
+    expected = segmentation_loss(levels, labels, none_left_out(labels)).item()
+    assert segmentation_loss(levels, labels).item() == pytest.approx(expected, rel=1e-6)
+
+
 def test_wrong_labels_cost(labels):
     assert segmentation_loss(levels_for((labels + 1) % 5), labels, none_left_out(labels)).item() > 1.5
 

@@ -20,7 +20,7 @@ from FlareSegLib.training.run_folder import RunFolder
 from FlareSegLib.training.slice_dataset import SliceDataset
 from FlareSegLib.training.store_building import build_store
 from FlareSegLib.training.team import Team
-from FlareSegLib.training.trainer import TrainerOptions, train
+from FlareSegLib.training.trainer import TrainerOptions, TrainingState, train
 
 ALONE = Team(0, 1, torch.device("cpu"))
 SPEC = UNet2DSpec((4, 8, 8))
@@ -101,6 +101,20 @@ def test_bfloat16_follows_float32(store, run):
     do(store, run("whole"))
     do(store, run("half"), options=TrainerOptions(precision="bfloat16"))
     assert losses(run("half")) == pytest.approx(losses(run("whole")), rel=0.05)
+
+
+def test_the_form_that_trains_fastest_is_the_network_itself():
+    """Same weights by name, same logits and gradients as the plain network (float64: nothing but the formula)."""
+    plain, formed = fresh().double(), fresh().double()
+    for parameter in plain.parameters():
+        torch.nn.init.uniform_(parameter, -0.5, 1)
+    TrainingState(formed, PROTOCOL, ALONE, TrainerOptions())
+    formed.load_state_dict(plain.state_dict())
+    slices = torch.randn(3, 1, 16, 24, dtype=torch.float64, requires_grad=True)
+    for ours, expected in zip(formed.forward_levels(slices), plain.forward_levels(slices), strict=True):
+        assert torch.allclose(ours, expected, rtol=0, atol=1e-9)
+        gradients = (torch.autograd.grad((levels**2).sum(), slices, retain_graph=True)[0] for levels in (ours, expected))
+        assert torch.allclose(*gradients, rtol=1e-8, atol=1e-8)
 
 
 ARGUMENTS = ["--grid", "64", "--epochs", "2", "--iterations", "2", "--batch", "4", "--network", "light",
