@@ -159,13 +159,15 @@ def _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block: Block) ->
     raise FlareSegError("disease_not_placed", "Bone or air leaves the lesion no room; choose another place.")
 
 
-def mobility(block: Block, every: int = 1, feather_mm: float = 15.0) -> np.ndarray:
+def mobility(block: Block, every: int = 1, feather_mm: float = 15.0, air_ml: float = SMALLEST_ML) -> np.ndarray:
     """How freely tissue moves: 0 in bone, air and unknown voxels, rising to 1 at `feather_mm` from them.
 
     Parameters
     ----------
     every : int
         Nodes to leave out: 1 keeps those `NODE_MM` apart, 2 every second of them.
+    air_ml : float
+        Smaller bubbles move along: with 1 ml the bowel's gas stays, with 150 ml only lung and what is outside.
 
     Returns
     -------
@@ -180,7 +182,7 @@ def mobility(block: Block, every: int = 1, feather_mm: float = 15.0) -> np.ndarr
     bone = smooth > BONE_HU
     if bone.any():
         bone &= thin_out(block.labels == 0, fine) > 0.5
-    fixed = _large(bone, node_ml) | _large(smooth < AIR_HU, node_ml)
+    fixed = _large(bone, node_ml, SMALLEST_ML) | _large(smooth < AIR_HU, node_ml, air_ml)
     if (block.labels == UNKNOWN).any():
         fixed |= thin_out(block.labels == UNKNOWN, fine) > 0
     steps = tuple(every * step for step in fine)
@@ -203,11 +205,11 @@ def _fitted(nodes: np.ndarray, shape, steps) -> np.ndarray:
     return np.pad(nodes, missing, mode="edge")[tuple(slice(0, count) for count in counts)]
 
 
-def _large(mask: np.ndarray, node_ml: float) -> np.ndarray:
+def _large(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndarray:
     parts, count = ndimage.label(mask)
     if not count:
         return mask
-    large = np.bincount(parts.ravel()) * node_ml >= SMALLEST_ML
+    large = np.bincount(parts.ravel()) * node_ml >= smallest_ml
     large[0] = False
     return large[parts]
 
@@ -247,9 +249,14 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) ->
         raise FlareSegError("disease_not_placed", "The tissue would fold; ask for a smaller change.")
     block.jacobian = min(block.jacobian, lowest)
 
+    shape = block.hu.shape
+
     def sources():
-        for k in range(block.hu.shape[0]):
-            u = _plane(displacement, k / steps[0], steps[1:], block.hu.shape[1:])
+        for k in range(shape[0]):
+            below, part = k // steps[0], np.float32(k % steps[0] / steps[0])
+            above = min(below + 1, displacement.shape[1] - 1)
+            plane = displacement[:, below] * (1 - part) + displacement[:, above] * part
+            u = _between(_between(plane, 1, steps[1], shape[1]), 2, steps[2], shape[2])
             moved = ((u * u).sum(axis=0) > STILL_MM**2) & (block.labels[k] != UNKNOWN)
             j, i = np.nonzero(moved)
             if j.size:
@@ -259,17 +266,14 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) ->
     _pull(block, sources())
 
 
-def _plane(displacement: np.ndarray, k: float, steps, shape) -> np.ndarray:
-    """The displacement (3, j, i) in one slice, linear between the nodes."""
-    import torch
-
-    below = min(int(k), displacement.shape[1] - 1)
-    above, part = min(below + 1, displacement.shape[1] - 1), np.float32(k - int(k))
-    plane = displacement[:, below] * (1 - part) + displacement[:, above] * part
-    full = tuple((n - 1) * step + 1 for n, step in zip(plane.shape[1:], steps))
-    fine = torch.nn.functional.interpolate(torch.from_numpy(np.ascontiguousarray(plane, np.float32))[None], full,
-                                           mode="bilinear", align_corners=True)[0]
-    return fine[:, :shape[0], :shape[1]].numpy()
+def _between(values: np.ndarray, axis: int, step: int, length: int) -> np.ndarray:
+    """Linear between the nodes along an axis."""
+    at = np.arange(length, dtype=np.float32) / np.float32(step)
+    below = at.astype(np.intp)
+    above = np.minimum(below + 1, values.shape[axis] - 1)
+    part = (at - below).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+    low = values.take(below, axis)
+    return low + part * (values.take(above, axis) - low)
 
 
 def _slabs(shape) -> Iterator[tuple[int, int]]:
@@ -285,6 +289,7 @@ def _pull(block: Block, sources) -> None:
     from that same slice.
     """
     last = np.array(block.hu.shape, np.float32)[:, None] - 1
+    block.hu, block.labels = np.ascontiguousarray(block.hu), np.ascontiguousarray(block.labels)
     labels = block.labels.copy()
     mixed = _mixed_cells(labels)
     images = [block.hu] + ([block.cover, block.wanted] if (block.cover > 0).any() else [])
@@ -295,16 +300,15 @@ def _pull(block: Block, sources) -> None:
         source = np.asarray(source, np.float32)
         source[0] += first
         np.clip(source, 0, last, out=source)
-        place = (place[0] + first, *place[1:])
+        at = np.ravel_multi_index((place[0] + first, *place[1:]), labels.shape)
         for image, values in zip(images, _sample(stored, source)):
-            image[place] = values
-        cell = tuple(np.minimum(source, np.maximum(last - 1, 0)).astype(np.intp))
-        new = labels[cell]
-        border = mixed[cell]
-        if border.any():
-            new[border] = _voted(labels, source[:, border], [c[border] for c in cell], labels[place][border])
-        known = new != UNKNOWN
-        block.labels[place] = np.where(known, new, labels[place])
+            image.reshape(-1)[at] = values
+        cell = source.astype(np.intp)
+        corner = np.ravel_multi_index(tuple(cell), labels.shape)
+        new, border = labels.reshape(-1)[corner], np.flatnonzero(mixed.reshape(-1)[corner])
+        if border.size:
+            new[border] = _voted(labels, source[:, border], cell[:, border], labels.reshape(-1)[at[border]])
+        block.labels.reshape(-1)[at] = np.where(new == UNKNOWN, labels.reshape(-1)[at], new)
 
 
 def _sample(images: list[np.ndarray], source: np.ndarray) -> list[np.ndarray]:
