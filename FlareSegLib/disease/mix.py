@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class Mix:
 #: In the order of usefulness for robust organs: what teams of FLARE21 named as failures (renal masses, fatty livers,
 #: a swollen pancreas, another contrast phase) comes often; what changes hardly an outline comes rarely.
 DEFAULT_MIX = Mix((
-    Entry("contrast_phase", 10), Entry("renal_mass", 12), Entry("fatty_liver", 8), Entry("liver_metastases", 7),
-    Entry("pancreatic_mass", 8), Entry("renal_cyst", 7, count=(1, 4)), Entry("polycystic_kidney", 2),
+    Entry("contrast_phase", 10), Entry("renal_mass", 12), Entry("fatty_liver", 8), Entry("hypo_metastases", 7),
+    Entry("pancreatic_mass", 8), Entry("renal_cyst", 7, count=(1, 4)), Entry("polycystic_kidneys", 2),
     Entry("hcc", 6), Entry("pancreatitis", 6), Entry("splenomegaly", 4), Entry("hepatomegaly", 3), Entry("atrophy", 4),
     Entry("pancreatic_cyst", 4), Entry("hydronephrosis", 4), Entry("resection", 3), Entry("cirrhosis", 3),
     Entry("ascites", 4), Entry("abscess", 3), Entry("haematoma", 2), Entry("infarct", 2), Entry("haemangioma", 2),
@@ -76,6 +76,11 @@ DEFAULT_MIX = Mix((
     Entry("biliary_dilatation", 1), Entry("portal_thrombosis", 1), Entry("acquisition", 3)))
 
 Find = Callable[[str], Disease]
+
+
+def default_mix(known: Container[str]) -> Mix:
+    """Return the default mix as far as a catalogue has its diseases."""
+    return replace(DEFAULT_MIX, entries=tuple(entry for entry in DEFAULT_MIX.entries if entry.disease in known))
 
 
 def read_mix(path: str | Path, find: Find) -> Mix:
@@ -142,7 +147,7 @@ def mix_text(mix: Mix) -> str:
     """Return the JSON document of a mix."""
     entries = []
     for entry in mix.entries:
-        fields: dict[str, Any] = {"disease": entry.disease, "weight": entry.weight}
+        fields: dict[str, Any] = {"disease": entry.disease, "weight": float(entry.weight)}
         fields |= {"organ": entry.organ} if entry.organ else {}
         fields |= {"count": list(entry.count)} if entry.count != (1, 1) else {}
         entries.append(fields | ({"parameters": dict(entry.parameters)} if entry.parameters else {}))

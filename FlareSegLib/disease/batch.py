@@ -1,0 +1,330 @@
+"""Many simulated cases: a data set with variants of each case, made by several processes, resumed after any end.
+
+Every variant is a function of the plan, its case and its number alone, so that neither the number of processes nor
+an interruption changes a voxel. Its files appear together, the recipe last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import FlareSegError
+from ..jobs.staging import PREFIX, Staging
+from .contact_sheet import draw_variant, write_contact_sheets
+from .datasets import Item, Layout, plan_items, write_descriptions, write_json, write_nifti
+from .mix import Mix, draw_operations, mix_text
+from .recipe import Find, Recipe, recipe_text
+from .scene import Scene
+from .simulation import Simulation, ready_scene, reinstantiated, simulate
+from .sources import LoadedCase, SourceCase, load
+
+PLAN_FILE = "simulation.json"
+#: Draws of one variant before the best of those that missed the quality gate is kept.
+ATTEMPTS = 4
+MOST_VARIANTS = 1000
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch makes.
+
+    Attributes
+    ----------
+    sources : tuple of SourceCase
+        From `sources.find_sources`.
+    out : Path
+        The new data set's folder.
+    layout : Layout
+        One of `datasets.LAYOUTS`.
+    recipe_or_mix : Recipe or Mix
+        Variants are like the recipe, or drawn from the mix.
+    variants : int
+        For each case.
+    seed : int
+        Of the whole batch.
+    originals : bool
+        Whether the cases themselves are in the data set, too.
+    """
+
+    sources: tuple[SourceCase, ...]
+    out: Path
+    layout: Layout
+    recipe_or_mix: Recipe | Mix
+    variants: int = 4
+    seed: int = 0
+    originals: bool = True
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All cases of the new data set."""
+        return plan_items(self.sources, self.variants, self.originals, self.layout)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What must be the same for a batch to go on."""
+        kind = "recipe" if isinstance(self.recipe_or_mix, Recipe) else "mix"
+        text = recipe_text(self.recipe_or_mix) if kind == "recipe" else mix_text(self.recipe_or_mix)
+        return {"format": "flareseg-simulation", "version": 1, "tool": f"FlareSeg {__version__}", "synthetic": True,
+                "layout": self.layout.key, "variants": self.variants, "seed": self.seed, "originals": self.originals,
+                "cases": [{"name": source.name, "patient": source.patient} for source in self.sources],
+                kind: json.loads(text)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes
+    ----------
+    made, kept : int
+        Cases that were written now, and those that were there.
+    doubtful : tuple of str
+        One line for each variant made now that missed the quality gate.
+    failed : tuple of str
+        One line for each case that could not be used.
+    """
+
+    made: int
+    kept: int
+    doubtful: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def variant_seed(seed: int, case: str, variant: int) -> int:
+    """Return a variant's seed: the first eight bytes of SHA-256 of ["seed", "case", variant] as JSON text."""
+    text = json.dumps([seed, case, variant], separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")
+
+
+def run_batch(plan: Plan, find: Find, jobs: int = 1, progress: Progress = lambda done, total: None) -> Outcome:
+    """Make what is not there yet of a plan.
+
+    Parameters
+    ----------
+    find : callable
+        Name to `Disease`; with several jobs one that can be pickled, as ``catalogue.find``.
+    jobs : int
+        Processes.
+
+    Raises
+    ------
+    FlareSegError
+        "output_exists" where the folder holds something else, "output_unwritable", "bad_option".
+    KeyboardInterrupt
+        On Ctrl-C, with a sentence; what is complete stays.
+    """
+    items = plan.items
+    _claim(plan)
+    missing = [item for item in items if not item.is_complete(plan.out, plan.layout)]
+    done = len(items) - len(missing)
+    progress(done, len(items))
+    doubtful, failed = [], []
+    try:
+        for report in _reports(plan, missing, find, jobs):
+            done += len(report.names)
+            doubtful += report.doubtful
+            failed += report.failed
+            progress(done, len(items))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped; {done} of {len(items)} cases are complete, and the same command goes on "
+                                "from there.") from None
+    complete = [item for item in items if item.is_complete(plan.out, plan.layout)]
+    write_descriptions(plan.out, plan.layout, complete, [source.patient for source in plan.sources])
+    write_contact_sheets(plan.out, [item.preview(plan.out) for item in complete if item.variant is not None])
+    kept = len(items) - len(missing)
+    return Outcome(len(complete) - kept, kept, tuple(sorted(doubtful)), tuple(sorted(set(failed))))
+
+
+def _claim(plan: Plan) -> None:
+    """Make the folder this plan's own, or refuse one that is something else's."""
+    out, file = plan.out, plan.out / PLAN_FILE
+    if file.is_file():
+        try:
+            same = json.loads(file.read_text(encoding="utf-8")) == json.loads(json.dumps(plan.document))
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            raise FlareSegError("output_exists", f"{out} holds a simulation with other settings or cases; choose another "
+                                                 "folder.")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FlareSegError("output_exists", f"{out} exists and is not empty; choose another folder.")
+    try:
+        folders = [out / name for name in (plan.layout.images, plan.layout.labels, "recipes", "previews")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            for leftover in folder.glob(f"{PREFIX}*"):  # of a process that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+    except OSError as error:
+        raise FlareSegError("output_unwritable", f"{out} cannot be written ({error.strerror}); choose another "
+                                                 "folder.") from error
+    if not file.is_file():
+        write_json(file, plan.document)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What became of some items of one case."""
+
+    names: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def _reports(plan: Plan, missing: list[Item], find: Find, jobs: int) -> Iterator[_Report]:
+    tasks = _tasks(missing, jobs)
+    if jobs <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            yield from _make(plan, task, find)
+        return
+    with _processes(min(jobs, len(tasks))) as pool:
+        running = [pool.submit(_make_all, plan, task, find) for task in tasks]
+        try:
+            for future in as_completed(running):
+                yield from future.result()
+        except BrokenProcessPool as error:
+            raise FlareSegError("out_of_memory", "A process ended unexpectedly, most likely for want of memory; give "
+                                                 "the same command again with fewer --jobs.") from error
+
+
+def _tasks(missing: list[Item], jobs: int) -> list[list[Item]]:
+    """Items of one case each, which is then read once; split where there are more processes than cases."""
+    by_case: dict[str, list[Item]] = {}
+    for item in missing:
+        by_case.setdefault(item.source.name, []).append(item)
+    parts = -(-jobs // len(by_case)) if by_case else 1
+    return [list(part) for items in by_case.values() for part in (items[n::parts] for n in range(parts)) if part]
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose processes end with this one, at once when it is interrupted."""
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin_process)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_process() -> None:
+    """Leave Ctrl-C to the parent, share the cores, and never outlive a parent that was killed."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+
+    def watch():
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _make_all(plan: Plan, task: list[Item], find: Find) -> list[_Report]:
+    return list(_make(plan, task, find))
+
+
+def _make(plan: Plan, task: list[Item], find: Find) -> Iterator[_Report]:
+    """Make some items of one case; a case that cannot be used is told of, and the others go on."""
+    try:
+        loaded = load(task[0].source)
+        scene = ready_scene(loaded.case) if any(item.variant is not None for item in task) else None
+    except FlareSegError as error:
+        yield _Report((), (), (str(error),))
+        return
+    for item in task:
+        try:
+            yield _make_item(plan, item, loaded, scene, find)
+        except FlareSegError as error:
+            if error.code == "output_unwritable":
+                raise
+            yield _Report((), (), (f"{item.name}: {error}",))
+
+
+def _make_item(plan: Plan, item: Item, loaded: LoadedCase, scene: Scene | None, find: Find) -> _Report:
+    if item.variant is None:
+        _write_original(plan, item, loaded)
+        return _Report((item.name,))
+    simulation = draw_variant_of(plan, item, scene, find)
+    _write_variant(plan, item, loaded, simulation)
+    return _Report((item.name,), tuple(f"{item.name}: {fault}" for fault in simulation.verdict.faults))
+
+
+def draw_variant_of(plan: Plan, item: Item, scene: Scene, find: Find) -> Simulation:
+    """Draw a variant until it passes the quality gate; after some attempts the one with the fewest faults is taken.
+
+    Raises
+    ------
+    FlareSegError
+        "disease_not_placed" where nothing could be put into the case.
+    """
+    best, reason = None, None
+    for attempt in range(ATTEMPTS):
+        rng = np.random.default_rng((variant_seed(plan.seed, item.source.name, item.variant), attempt))
+        try:
+            operations = (draw_operations(plan.recipe_or_mix, scene, rng, find) if isinstance(plan.recipe_or_mix, Mix)
+                          else reinstantiated(plan.recipe_or_mix, scene, rng, find))
+            found = simulate(scene.case, operations, find, skip=True, scene=scene)
+        except FlareSegError as error:
+            if error.code not in ("disease_not_placed", "bad_disease_case"):
+                raise
+            reason = error
+            continue
+        if found.steps and (best is None or len(found.verdict.faults) < len(best.verdict.faults)):
+            best = found
+        if best is not None and best.verdict.passed:
+            break
+    if best is None:
+        raise reason or FlareSegError("disease_not_placed", "Nothing could be put into this case.")
+    return best
+
+
+def _write_original(plan: Plan, item: Item, loaded: LoadedCase) -> None:
+    image, labels = loaded.case.volumes(loaded.order, loaded.ct)
+    with Staging() as staging:
+        with staging.file(item.image(plan.out, plan.layout)) as staged:
+            write_nifti(image, staged)
+        with staging.file(item.labels(plan.out, plan.layout)) as staged:
+            write_nifti(labels, staged)
+        staging.commit(overwrite=True)
+
+
+def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simulation) -> None:
+    recipe = simulation.recipe()
+    image, labels = simulation.case.volumes(loaded.order, loaded.ct)
+    note = f"FlareSeg synthetic {recipe.sha256[:16]}"
+    with Staging() as staging:
+        with staging.file(item.image(plan.out, plan.layout)) as staged:
+            write_nifti(image, staged, note)
+        with staging.file(item.labels(plan.out, plan.layout)) as staged:
+            write_nifti(labels, staged, note)
+        with staging.file(item.preview(plan.out)) as staged:
+            draw_variant(loaded.case, simulation, item.name).save(staged)
+        with staging.file(item.recipe(plan.out)) as staged:
+            staged.write_text(recipe_text(recipe), encoding="utf-8")
+        staging.commit(overwrite=True)
