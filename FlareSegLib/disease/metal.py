@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from .block import Block, blurred_like_scan
 from .case import UNKNOWN
@@ -60,7 +61,9 @@ def _streaks(metal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     angles = np.linspace(0, 180, int(1.6 * small), endpoint=False)
     shadow = radon(image, angles, circle=False)
     depth = shadow / max(float(shadow.max()), 1e-6)
-    error = depth * rng.standard_normal(shadow.shape) - 1.5 * depth * depth
+    # Neighbouring projections err alike, so that streaks are few and broad.
+    grain = ndimage.gaussian_filter(rng.standard_normal(shadow.shape), (0, 2), mode="wrap")
+    error = depth * grain * 2.5 - 1.5 * depth * depth
     back = iradon(error, angles, filter_name="hann", circle=False, output_size=small)
     back -= np.median(back)
     back /= max(float(np.percentile(np.abs(back), 99.5)), 1e-6)
