@@ -31,8 +31,13 @@ def irregular(shape: Shape, amount_mm: float, bump_mm: float, seed: int, octaves
     margin = NOISE_REACH * amount_mm
 
     def distance(points):
-        noise = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)
-        return shape.distance(points) - np.float32(amount_mm) * np.clip(noise, -NOISE_REACH, NOISE_REACH)
+        # Only near the surface, where it tells; farther in and out it fades away.
+        result = np.array(shape.distance(points), np.float32)
+        near = np.abs(result) < 2 * margin
+        noise = fractal_noise((points.x[near], points.y[near], points.z[near]), seed, bump_mm, octaves)
+        fade = np.minimum(2 - np.abs(result[near]) / np.float32(margin), 1)
+        result[near] -= np.float32(amount_mm) * fade * np.clip(noise, -NOISE_REACH, NOISE_REACH)
+        return result
 
     return Shape(distance, tuple(v - margin for v in shape.lower), tuple(v + margin for v in shape.upper))
 

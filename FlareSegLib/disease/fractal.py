@@ -7,8 +7,15 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from .case import Grid
+from .coarse import coarse_steps, node_points, spread_out
+
 #: Nodes along each side of the noise's lattice; after so many wavelengths it repeats, farther than any organ reaches.
 PERIOD = 32
+#: Octaves are shifted against each other, so that their lattices do not coincide, by so many nodes each.
+OCTAVE_SHIFT = 7.3
+#: On a regular grid noise is read at nodes this share of a bump apart, where there are more points than `FEW_POINTS`.
+NODES_OF_BUMP, FEW_POINTS = 0.3, 20_000
 #: Variance per axis that the cubic B-spline leaves of white noise on its nodes (mean over all phases).
 _VARIANCE_PER_AXIS = 151.0 / 315.0
 
@@ -41,11 +48,42 @@ def fractal_noise(points: np.ndarray, seed: int, bump_mm: float, octaves: int = 
     noise = np.zeros(points[0].shape, np.float32)
     power, height = 0.0, 1.0
     for octave in range(octaves):
-        scale = np.float32(2**octave / bump_mm)
-        # Octaves turned against each other would hide the lattice still better; shifting them is enough at organ size.
-        places = np.stack([axis * scale + np.float32(octave * 7.3) for axis in points])
-        noise += np.float32(height) * ndimage.map_coordinates(_lattice(seed, octave), places, order=3,
-                                                              mode="grid-wrap", prefilter=False)
+        noise += np.float32(height) * _octave(points, seed, octave, bump_mm / 2**octave)
         power += height * height
         height *= gain
     return noise / np.float32(np.sqrt(power))
+
+
+def _octave(points, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+    """Noise of one size of bumps; on a regular grid only as densely as the bumps need, and linear between."""
+    frame = _frame(points) if points[0].ndim == 3 and points[0].size > FEW_POINTS else None
+    if frame is None:
+        return _read(points, seed, octave, bump_mm)
+    steps = coarse_steps(frame.spacing, bump_mm * NODES_OF_BUMP)
+    if steps == (1, 1, 1):
+        return _read(points, seed, octave, bump_mm)
+    nodes = node_points(frame, frame.whole, steps)
+    return spread_out(_read(nodes, seed, octave, bump_mm), steps, frame.shape)
+
+
+def _read(points, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+    scale, shift = np.float32(1 / bump_mm), np.float32(octave * OCTAVE_SHIFT)
+    places = np.stack([axis * scale + shift for axis in points])
+    return ndimage.map_coordinates(_lattice(seed, octave), places, order=3, mode="grid-wrap", prefilter=False)
+
+
+def _frame(points) -> Grid | None:
+    """The regular grid that points lie on; None where they lie otherwise."""
+    corner = np.array([axis[0, 0, 0] for axis in points], float)
+    last = np.array(points[0].shape) - 1
+    if not last.all():
+        return None
+    ends = np.eye(3, dtype=int) * last
+    steps = np.array([[axis[tuple(end)] for axis in points] for end in ends], float) - corner
+    steps /= last[:, None]
+    middle = last // 2
+    for index in (last, middle):
+        if not np.allclose(corner + index @ steps, [axis[tuple(index)] for axis in points], atol=0.02):
+            return None
+    spacing = np.maximum(np.linalg.norm(steps, axis=1), 1e-6)
+    return Grid(points[0].shape, tuple(spacing[::-1]), tuple(corner), tuple((steps / spacing[:, None])[::-1].T.ravel()))

@@ -170,7 +170,7 @@ def draw(disease: Disease, scene: Scene, organ: str, rng: np.random.Generator, p
                      operation.label_rule)
 
 
-def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation
+def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation, in_place: bool = False
             ) -> tuple[Scene, tuple[tuple[Operation, Change], ...]]:
     """Do an operation, or all parts of a composition, one after the other.
 
@@ -178,6 +178,8 @@ def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation
     ----------
     find : callable
         Name to `Disease`: ``catalogue.find``.
+    in_place : bool
+        Edit the scene's own arrays, see `Scene.after`.
 
     Returns
     -------
@@ -195,12 +197,12 @@ def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation
     scene.measure_what_lasts()
     if disease.parts is None:
         change = apply(disease, scene, operation)
-        return scene.after(change), ((operation, change),)
+        return scene.after(change, in_place), ((operation, change),)
     typed.check(disease.name, operation.parameters)
     done = []
     for part in disease.parts(scene, operation):
         try:
-            scene, more = perform(find, scene, part)
+            scene, more = perform(find, scene, part, in_place or bool(done))
         except FlareSegError as error:
             if error.code != "disease_not_placed":
                 raise

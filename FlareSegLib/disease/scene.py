@@ -237,40 +237,45 @@ class Scene:
         inside = (index >= 0).all() and (index < self.case.grid.shape).all()
         return int(self.case.labels[tuple(index)]) if inside else 0
 
-    def after(self, change: Change) -> Scene:
-        """The scene once a change has been made; the old one stays as it was."""
-        hu, labels = self.case.hu.copy(), self.case.labels.copy()
-        hu[change.box], labels[change.box] = change.hu, change.labels
-        return Scene(self.case.with_arrays(hu, labels), self.known_after(change))
+    def after(self, change: Change, in_place: bool = False) -> Scene:
+        """The scene once a change has been made.
+
+        The old one stays as it was, unless it is to be edited `in_place`: whoever asks for that owns its arrays.
+        """
+        known = self.known_after(change)
+        case = self.case if in_place else self.case.with_arrays(self.case.hu.copy(), self.case.labels.copy())
+        case.hu[change.box], case.labels[change.box] = change.hu, change.labels
+        return Scene(case, known)
 
     def known_after(self, change: Change) -> dict:
         """What need not be measured again: blur, noise and phase are the scan's, unless all of it was changed."""
         if change.contrast_changed:
             return {}
         lasting = {key: value for key, value in self.known.items() if key in ("psf", "phase", "middle", "noise")}
-        lasting["boxes"] = {name: _box_after(box, LABEL_OF[name], change) for name, box in self._boxes.items()}
-        touched = {name for name, box in self._boxes.items() if _meet(box, change.box)} | _names_in(change.labels)
+        found = ndimage.find_objects(change.labels, max_label=max(LABEL_OF.values()))
+        lasting["boxes"] = {name: _box_after(box, found[LABEL_OF[name] - 1], change.box)
+                            for name, box in self._boxes.items()}
+        touched = {name for name, box in self._boxes.items() if _meet(box, change.box)}
+        touched |= {name for name, label in LABEL_OF.items() if found[label - 1] is not None}
         for (key, value) in self.known.items():
             if isinstance(key, tuple) and key[0] in ("organ", "pieces", "depth") and key[1] not in touched:
                 lasting[key] = value
         return lasting
 
 
-def _box_after(box: Box | None, label: int, change: Change) -> Box | None:
-    """A box that holds all of an organ after a change; it may be larger than need be."""
-    found = ndimage.find_objects((change.labels == label).view(np.uint8))
-    if found:
-        inner = tuple(slice(outer.start + part.start, outer.start + part.stop)
-                      for outer, part in zip(change.box, found[0]))
-        return inner if box is None else tuple(slice(min(a.start, b.start), max(a.stop, b.stop))
-                                               for a, b in zip(box, inner))
-    gone = box is None or all(a.start >= b.start and a.stop <= b.stop for a, b in zip(box, change.box))
-    return None if gone else box
+def _box_after(before: Box | None, found: Box | None, changed: Box) -> Box | None:
+    """A box that holds all of an organ after a change of the box `changed`, within which it was `found`.
+
+    It may be larger than need be.
+    """
+    if found is None:
+        gone = before is None or all(a.start >= b.start and a.stop <= b.stop for a, b in zip(before, changed))
+        return None if gone else before
+    inner = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(changed, found))
+    return inner if before is None else tuple(slice(min(a.start, b.start), max(a.stop, b.stop))
+                                              for a, b in zip(before, inner))
 
 
 def _meet(box: Box | None, other: Box) -> bool:
     return box is not None and all(a.start < b.stop and b.start < a.stop for a, b in zip(box, other))
 
-
-def _names_in(labels: np.ndarray) -> set[str]:
-    return {name for name, label in LABEL_OF.items() if (labels == label).any()}
