@@ -26,7 +26,7 @@ SMOOTH_MM = 6.0
 GAS_ML = 150.0
 #: The flow goes on in steps of so many mm, until the volume is right, at most so often.
 STEP_MM, MOST_STEPS = 1.5, 60
-LOWEST_DETERMINANT = 0.12
+LOWEST_DETERMINANT, RELAXED_DETERMINANT = 0.12, 0.3
 
 
 def scale_organ(scene: Scene, organ: str, factor: float, weight: Callable | None = None, piece: Piece | None = None,
@@ -139,14 +139,27 @@ def _grown(filled, start, velocity, node_mm, factor: float) -> np.ndarray:
         if sign * (target - volume) <= 0:
             break
         before = displacement
-        displacement = _carried(displacement, step, node_mm)
+        displacement = _relaxed(_carried(displacement, step, node_mm), velocity, node_mm)
         volume = _volume(filled, displacement, node_mm)
         if float(determinant(displacement, node_mm).min()) < LOWEST_DETERMINANT:
+            displacement = before
+            volume = _volume(filled, displacement, node_mm)
             break
     if sign * (target - volume) > 0.02 * target:
         raise FlareSegError("disease_not_placed", "Bone, air and the scan's border leave the organ no room to change "
                                                   "so much; ask for less.")
     return _between(filled, before, displacement, target, node_mm)
+
+
+def _relaxed(displacement: np.ndarray, velocity: np.ndarray, node_mm) -> np.ndarray:
+    """The same, smoother where tissue is stretched most, so that its stretch spreads; what cannot move stays."""
+    tight = determinant(displacement, node_mm) < RELAXED_DETERMINANT
+    if not tight.any():
+        return displacement
+    part = ndimage.gaussian_filter(tight.astype(np.float32), 8.0 / node_mm, mode="nearest")
+    part = np.minimum(part * 8, 1) * (np.abs(velocity).max(axis=0) > 0)
+    smooth = np.stack([ndimage.gaussian_filter(u, 5.0 / node_mm, mode="nearest") for u in displacement])
+    return displacement + part * (smooth - displacement)
 
 
 def _between(filled, before, after, target: float, node_mm) -> np.ndarray:
