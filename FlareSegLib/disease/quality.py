@@ -27,6 +27,8 @@ CORE_COVER = 0.99
 FEWEST_CORE_VOXELS = 20
 FEWEST_NOISE_VOXELS = 300
 FEWEST_EDGE_VOXELS = 40
+#: Slices, rows and columns of noise that the scan's own is measured on.
+NOISE_SAMPLE = (5, 80, 80)
 #: Noise is compared where HU are those of tissue and fluid: metal, stones and gas have hardly any of their own.
 TISSUE_HU = (-200.0, 300.0)
 
@@ -146,7 +148,11 @@ def judge_operation(scene: Scene, operation: Operation, change: Change) -> tuple
 
 
 def _noise_ratio(scene: Scene, operation: Operation, change: Change) -> float | None:
-    """SD of what is left of the lesion's core without its wanted HU, over the same in its organ."""
+    """SD of what is left of the lesion's core without its wanted HU, over that of its organ.
+
+    A lesion that was added to its organ keeps the organ's own structure, one that takes its place has the scan's noise
+    alone; 1 for all between the two.
+    """
     core = _core(change)
     if core is None or not operation.organ:
         return None
@@ -157,8 +163,11 @@ def _noise_ratio(scene: Scene, operation: Operation, change: Change) -> float | 
         return None
     organ = scene.organ(operation.organ)
     case, spacing = scene.case, scene.case.grid.spacing
-    usual = residual_sd(case.hu[organ.box].astype(np.float32), case.labels[organ.box] == organ.label, spacing)
+    own = residual_sd(case.hu[organ.box].astype(np.float32), case.labels[organ.box] == organ.label, spacing)
+    sample = scene.noise(operation.organ).sample(NOISE_SAMPLE, 0)
+    alone = residual_sd(sample, np.ones(NOISE_SAMPLE, bool), spacing)
     here = residual_sd(change.hu - change.wanted, core, spacing)
+    usual = float(np.clip(here, min(own, alone), max(own, alone)))
     return here / usual if usual > 0 else None
 
 
