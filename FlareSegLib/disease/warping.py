@@ -65,30 +65,27 @@ def push(block: Block, centre, radii_mm: tuple, share: float, turn: np.ndarray |
     every = max(1, round(max(radii_mm) / 15))
     steps = tuple(every * step for step in coarse_steps(block.grid.spacing, NODE_MM))
     nodes = _in_sight(mobility(block, every=every), steps, middle, to_ball, reach)
-    mobile = 1.0 if nodes.min() == 1 else spread_out(nodes, steps, block.hu.shape)
+    mobile = None if nodes.min() == 1 else spread_out(nodes, steps, block.hu.shape)
     share = _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block)
-    step_mm = np.abs(block.grid.matrix[:, ::-1]).max()
+    _pull(block, _push_sources(block, middle, to_ball, share, reach, mobile))
 
-    def factor(first, last, every=(1, 1, 1)):
-        """What the offset from the centre is multiplied with, less 1."""
-        offsets = _offsets((last - first, *block.hu.shape[1:]), middle - (first, 0, 0), every)
+
+def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mobile: np.ndarray | None):
+    """Where a push takes the voxels' values from, slab by slab, as `_pull` reads it."""
+    spacing = np.array(block.grid.spacing[::-1], np.float32)
+    for first, last in _slabs(block.hu.shape):
+        offsets = _offsets((last - first, *block.hu.shape[1:]), middle - (first, 0, 0))
         squared = _squared(offsets, to_ball)
-        stretch = np.zeros(squared.shape, np.float32)
         within = squared < reach**2
+        # What the offset from the centre is multiplied with, less 1.
+        stretch = np.zeros(squared.shape, np.float32)
         stretch[within] = _squeeze(squared[within], share, reach) - 1
-        return offsets, stretch if np.isscalar(mobile) else stretch * mobile[first:last]
-
-    def sources():
-        for first, last in _slabs(block.hu.shape):
-            offsets, stretch = factor(first, last)
-            # A sphere's edge is short of a voxel's corner: the longest way a voxel may go, from above.
-            far = sum(np.abs(o) for o in offsets) * np.float32(step_mm)
-            moved = (np.abs(stretch) * far > STILL_MM) & (block.labels[first:last] != UNKNOWN)
-            place = np.nonzero(moved)
-            change = stretch[place]
-            yield first, place, [at + axis.ravel()[at] * change for at, axis in zip(place, offsets)]
-
-    _pull(block, sources())
+        if mobile is not None:
+            stretch *= mobile[first:last]
+        far = sum((offset * mm) ** 2 for offset, mm in zip(offsets, spacing))
+        place = np.nonzero((stretch * stretch * far > STILL_MM**2) & (block.labels[first:last] != UNKNOWN))
+        change = stretch[place]
+        yield first, place, [at + axis.ravel()[at] * change for at, axis in zip(place, offsets)]
 
 
 def _offsets(shape, middle, every=(1, 1, 1)) -> list[np.ndarray]:
