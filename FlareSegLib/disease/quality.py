@@ -105,7 +105,9 @@ class Contrast:
 def contrast(scene: Scene, operation: Operation, change: Change) -> Contrast | None:
     """What contrast a lesion was meant to have and has; None where it has no core of its own.
 
-    Medians: a vessel in the core does not count.
+    A lesion in the tissue's place must have the HU that were wanted. One that is laid over the tissue keeps its
+    unevenness (lighter and darker parts, a lesion that was there before): there it is the difference to what was there
+    before that must be right. The smaller of the two errors counts. Medians: a vessel in the core does not count.
 
     Parameters
     ----------
@@ -118,7 +120,10 @@ def contrast(scene: Scene, operation: Operation, change: Change) -> Contrast | N
     wanted = change.wanted[core]
     organ = scene.organ(operation.organ).median if operation.organ else 0.0
     requested = float(np.mean(wanted, dtype=float)) - organ
-    return Contrast(requested, requested + float(np.median(change.hu[core] - wanted)))
+    in_place = float(np.median(change.hu[core] - wanted))
+    gained = change.hu[core].astype(np.float32) - scene.case.hu[change.box][core]
+    laid_over = float(np.median(gained - (wanted - np.float32(organ))))
+    return Contrast(requested, requested + min(in_place, laid_over, key=abs))
 
 
 def _core(change: Change) -> np.ndarray | None:
@@ -150,8 +155,8 @@ def judge_operation(scene: Scene, operation: Operation, change: Change) -> tuple
 def _noise_ratio(scene: Scene, operation: Operation, change: Change) -> float | None:
     """SD of what is left of the lesion's core without its wanted HU, over that of its organ.
 
-    A lesion that was added to its organ keeps the organ's own structure, one that takes its place has the scan's noise
-    alone; 1 for all between the two.
+    A lesion that was added to its organ keeps the structure that was there, one that takes its place has the scan's
+    noise alone; 1 for all between the two.
     """
     core = _core(change)
     if core is None or not operation.organ:
@@ -166,8 +171,9 @@ def _noise_ratio(scene: Scene, operation: Operation, change: Change) -> float | 
     own = residual_sd(case.hu[organ.box].astype(np.float32), case.labels[organ.box] == organ.label, spacing)
     sample = scene.noise(operation.organ).sample(NOISE_SAMPLE, 0)
     alone = residual_sd(sample, np.ones(NOISE_SAMPLE, bool), spacing)
+    there = residual_sd(case.hu[change.box].astype(np.float32), core, spacing)
     here = residual_sd(change.hu - change.wanted, core, spacing)
-    usual = float(np.clip(here, min(own, alone), max(own, alone)))
+    usual = float(np.clip(here, min(own, alone), max(own, alone, there)))
     return here / usual if usual > 0 else None
 
 
