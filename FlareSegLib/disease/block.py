@@ -12,9 +12,16 @@ from scipy import ndimage
 from ..shapes import Shape
 from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid
 from .coarse import grid_points
+from .noise import residual_sd
 
 #: Voxels larger than this are sampled several times along their axis, so that thick slices show partial volume.
 SAMPLE_MM = 1.5
+#: What stands out so far above its organ, smoothed so much that noise does not, is a vessel.
+VESSEL_HU, VESSEL_MM = 25.0, 1.2
+#: The tissue at one place of an organ differs from its median by no more than this.
+MOST_LOCAL_HU = 20.0
+#: Noise is not measured in less.
+FEWEST_VOXELS = 100
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,8 @@ def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | f
     _remember(block, cover, np.broadcast_to(np.asarray(target, np.float32), cover.shape))
 
 
-def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessels_kept: float = 1.0) -> None:
+def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessels_kept: float = 1.0,
+        noise: np.ndarray | None = None) -> None:
     """Shift the HU of what is there, which keeps its noise, its texture and, as far as `vessels_kept` says, its vessels.
 
     Parameters
@@ -214,14 +222,31 @@ def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessel
         Median HU of the organ: the noise-free value that the shift is measured from.
     vessels_kept : float
         0: what stands out 25 HU and more above the tissue is brought down to it.
+    noise : numpy.ndarray
+        The scan's own noise; after a push, it makes up for what moving the voxels smoothed away.
     """
     cover = _known(block, cover)
     if vessels_kept < 1:
-        sigma = [0.8 / mm for mm in reversed(block.grid.spacing)]
+        sigma = [VESSEL_MM / mm for mm in reversed(block.grid.spacing)]
         smooth = ndimage.gaussian_filter(block.hu, sigma, mode="nearest")
-        block.hu -= cover * np.float32(1 - vessels_kept) * np.maximum(smooth - np.float32(tissue + 25), 0)
+        block.hu -= cover * np.float32(1 - vessels_kept) * np.maximum(smooth - np.float32(tissue + VESSEL_HU), 0)
+    core = cover > 0.9
+    if core.any():
+        # The organ is not the same everywhere; what the lesion takes in is brought to the organ's median.
+        block.hu -= cover * np.float32(np.clip(np.median(block.hu[core]) - tissue, -MOST_LOCAL_HU, MOST_LOCAL_HU))
+    if noise is not None:
+        block.hu += cover * _lacking(block, core, noise) * noise
     block.hu += cover * difference
     _remember(block, cover, np.broadcast_to(np.asarray(tissue + difference, np.float32), cover.shape))
+
+
+def _lacking(block: Block, core: np.ndarray, noise: np.ndarray) -> np.float32:
+    """How much of fresh noise brings that of a core to the scan's; independent noises add in squares."""
+    if np.count_nonzero(core) < FEWEST_VOXELS:
+        return np.float32(0)
+    box = ndimage.find_objects(core.astype(np.uint8))[0]
+    here, usual = (residual_sd(array[box], core[box], block.grid.spacing) for array in (block.hu, noise))
+    return np.float32(np.sqrt(max(0.0, 1 - (here / max(usual, 1e-3)) ** 2)))
 
 
 def _known(block: Block, cover: np.ndarray) -> np.ndarray:

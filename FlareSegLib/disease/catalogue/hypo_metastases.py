@@ -9,7 +9,7 @@ import numpy as np
 from ..block import Block, Change, add, coverage, soft_step
 from ..bodies import lump
 from ..compositions import scattered
-from ..focal import finish, make_room, organ_share
+from ..focal import finish, make_room, organ_share, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation
 from ..parameters import quantity
 from ..placing import draw_in_organ
@@ -36,7 +36,8 @@ def edit(scene: Scene, operation: Operation) -> Change:
     shape = lump(operation.centre, p.diameter, operation.seed, p.irregularity, elongation=1.15)
     block = make_room(scene, shape.grown(3.0), operation.centre, (radius,) * 3, p.mass_effect)
     cover = coverage(block, shape, p.edge) * organ_share(block, operation.organ)
-    add(block, cover, _difference(block, shape, p, radius), median, vessels_kept=0.1)
+    noise = tissue_noise(scene, block, operation.organ, operation.seed)
+    add(block, cover, _difference(block, shape, p, radius), median, 0.1, noise)
     return finish(block, operation, cover)
 
 

@@ -33,8 +33,16 @@ def test_adding_keeps_the_noise_as_it_is(block):
     add(block, cover, -40.0, tissue=100.0)
     core = cover > 0.999
     change = block.change()
-    assert np.array_equal(change.hu[core], block.before[core] - 40)
+    shift = change.hu[core].astype(float) - block.before[core]
+    assert shift.std() < 0.5 and shift.mean() == pytest.approx(60 - np.median(block.before[core]), abs=1.5)
     assert np.allclose(change.wanted[core], 60)
+
+
+def test_the_contrast_is_to_the_organ_wherever_the_lesion_lies(block):
+    block.hu[:, :, :22] += 12
+    cover = coverage(block, ellipsoid((10, 20, 14), (6, 6, 6)))
+    add(block, cover, -40.0, tissue=100.0)
+    assert np.median(block.hu[cover > 0.999]) == pytest.approx(60, abs=1.5)
 
 
 def test_vessels_can_be_taken_away(block):
