@@ -37,7 +37,7 @@ from .sources import LoadedCase, SourceCase, load
 
 PLAN_FILE = "simulation.json"
 #: Draws of one variant before the best of those that missed the quality gate is kept.
-ATTEMPTS = 4
+ATTEMPTS = 2
 MOST_VARIANTS = 1000
 
 Progress = Callable[[int, int], None]
