@@ -103,6 +103,8 @@ class Block:
         float32, what `Change` tells of the lesion; painting keeps them.
     jacobian : float
         Smallest one so far.
+    outer : Block or None
+        The block of which this one is a part: its arrays are views into that one's.
     """
 
     grid: Grid
@@ -112,12 +114,28 @@ class Block:
     before: np.ndarray
     psf_mm: float
     jacobian: float = 1.0
+    outer: Block | None = None
     cover: np.ndarray = field(init=False)
     wanted: np.ndarray = field(init=False)
 
     def __post_init__(self):
-        self.cover = np.zeros(self.hu.shape, np.float32)
-        self.wanted = np.zeros(self.hu.shape, np.float32)
+        if self.outer is None:
+            self.cover, self.wanted = (np.zeros(self.hu.shape, np.float32) for _ in range(2))
+
+    def part(self, lower, upper, margin_mm: float) -> Block:
+        """The part between two corners (LPS, mm) and a margin; painting into it is painting into this block.
+
+        A lesion is painted in a box of its own, however far it pushes its surroundings.
+        """
+        whole = self.grid.box(lower, upper, margin_mm)
+        box = self.box if whole is None else tuple(slice(max(a.start, b.start), min(a.stop, b.stop))
+                                                   for a, b in zip(whole, self.box))
+        if any(part.start >= part.stop for part in box):
+            box = self.box
+        inner = tuple(slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(box, self.box))
+        found = Block(self.grid, box, self.hu[inner], self.labels[inner], self.before[inner], self.psf_mm, outer=self)
+        found.cover, found.wanted = self.cover[inner], self.wanted[inner]
+        return found
 
     @cached_property
     def points(self) -> PatientPoints:
@@ -130,6 +148,8 @@ class Block:
 
     def change(self, contrast_changed: bool = False) -> Change:
         """The finished edit; HU that were edited are rounded and kept within a CT's range."""
+        if self.outer is not None:
+            return self.outer.change(contrast_changed)
         hu = np.where(self.hu == self.before, self.before, np.clip(np.rint(self.hu), LOWEST_HU, HIGHEST_HU))
         hu = hu.astype(np.int16)
         lesion = bool((self.cover > 0).any())

@@ -14,13 +14,15 @@ from .warping import push
 
 #: Mass effect dies away at this many radii.
 PUSH_REACH = 2.5
+#: Around a lesion, for blurs and smooth measures of its surroundings.
+MARGIN_MM = 6.0
 BONE_HU, AIR_HU = 200.0, -400.0
 LARGE_AIR_ML = 20.0
 
 
 def make_room(scene: Scene, shape: Shape, centre=None, radii=None, mass_effect: float = 0.0,
               turn: np.ndarray | None = None) -> Block:
-    """A block around a lesion, its neighbours pushed aside.
+    """A block to paint a lesion in, its neighbours pushed aside.
 
     Parameters
     ----------
@@ -32,13 +34,13 @@ def make_room(scene: Scene, shape: Shape, centre=None, radii=None, mass_effect: 
         Share of the lesion's volume that is displaced tissue; the rest is replaced.
     """
     if mass_effect <= 0:
-        return scene.block(shape.lower, shape.upper, 6.0)
+        return scene.block(shape.lower, shape.upper, MARGIN_MM)
     reach = PUSH_REACH * max(radii) + 2.0
     lower = np.minimum(shape.lower, np.asarray(centre) - reach)
     upper = np.maximum(shape.upper, np.asarray(centre) + reach)
     block = scene.block(lower, upper, 2.0)
     push(block, centre, tuple(radii), mass_effect, turn, PUSH_REACH)
-    return block
+    return block.part(shape.lower, shape.upper, MARGIN_MM)
 
 
 def soft_tissue(block: Block) -> np.ndarray:

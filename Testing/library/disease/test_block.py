@@ -92,3 +92,17 @@ def test_unknown_voxels_are_never_edited(block):
 def test_samples_along_thick_voxels_average_the_function(block):
     rising = smeared(block, lambda points: points.z, (-100,) * 3, (100,) * 3, blurred=False)
     assert np.allclose(rising, block.points.z, atol=1e-3)
+
+
+def test_painting_into_a_part_is_painting_into_the_whole(block):
+    inner = block.part(BALL.lower, BALL.upper, 3.0)
+    assert inner.hu.size < block.hu.size
+    cover = coverage(inner, BALL)
+    replace(inner, cover, 5.0)
+    relabel(inner, cover, 2, over=(1,))
+    change = inner.change()
+    assert change.box == GRID.whole and np.count_nonzero(change.labels == 2) == np.count_nonzero(cover >= 0.5) > 0
+    assert change.cover.sum() == pytest.approx(float(cover.sum()), rel=1e-4)
+    expected = Block(GRID, GRID.whole, block.before.astype(np.float32), block.labels.copy(), block.before, 0.6)
+    replace(expected, coverage(expected, BALL), 5.0)
+    assert np.abs(expected.change().hu - change.hu).max() <= 1
