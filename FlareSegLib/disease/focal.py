@@ -9,6 +9,7 @@ from ..shapes import Shape
 from .block import Block, Change, blurred_like_scan, relabel
 from .case import LABEL_OF
 from .operation import BACKGROUND, JOIN, Operation
+from .placing import draw_in_organ
 from .scene import Scene
 from .warping import push
 
@@ -16,6 +17,7 @@ from .warping import push
 PUSH_REACH = 2.5
 #: Around a lesion, for blurs and smooth measures of its surroundings.
 MARGIN_MM = 6.0
+OUTSIDE_DRAWS = 6
 BONE_HU, AIR_HU = 200.0, -400.0
 LARGE_AIR_ML = 20.0
 
@@ -81,6 +83,22 @@ def outward(scene: Scene, organ: str, point) -> tuple[np.ndarray, np.ndarray]:
     length = np.linalg.norm(inward)
     normal = -inward / length if length > 1e-3 else np.array([0.0, -1.0, 0.0])
     return np.asarray(point, float) + here * normal, normal
+
+
+def to_middle(scene: Scene, organ: str, point) -> np.ndarray:
+    """Unit vector (LPS) from a point to the middle of the organ's nearest piece."""
+    centres = np.array([piece.centre for piece in scene.pieces(organ)] or [point])
+    offset = centres - np.asarray(point, float)
+    nearest = offset[np.argmin(np.linalg.norm(offset, axis=1))]
+    return nearest / max(np.linalg.norm(nearest), 1e-6)
+
+
+def draw_on_outside(scene: Scene, organ: str, rng: np.random.Generator, depth_mm: tuple[float, float]
+                    ) -> tuple[float, float, float]:
+    """Draw a point below the surface where that faces away from the organ's middle: not at a hilum or in a fissure."""
+    points = [draw_in_organ(scene, organ, rng, depth_mm) for _ in range(OUTSIDE_DRAWS)]
+    facing = [-outward(scene, organ, point)[1] @ to_middle(scene, organ, point) for point in points]
+    return points[int(np.argmax(facing))]
 
 
 def _read(nodes: np.ndarray, place) -> float:

@@ -44,8 +44,8 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
     for level, weight in enumerate(level_weights(len(levels))):
         if weight:
             step = 2**level
-            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step], unlabelled,
-                                                            sum_over_processes)
+            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step],
+                                                            unlabelled, sum_over_processes)
     return total
 
 

@@ -22,8 +22,8 @@ from .conftest import write
 #: All organs at 4 mm: a pancreas is some 50 pixels of a slice there, which bounds its Dice to about 0.9.
 SIZE, SPACING = (72, 56, 23), (4.0, 4.0, 8.0)
 TRAINED, HELD_OUT = range(16), (100, 101, 102)
-#: The paper's protocol and its whole augmentation, but 640 steps instead of 250,000. Momentum 0.99 averages over a hundred
-#: steps and needs thousands; 0.9 with ten times the rate goes as far a step (0.1 / (1 - 0.9) = 0.01 / (1 - 0.99)).
+#: The paper's protocol and its whole augmentation, but 640 steps instead of 250,000. Momentum 0.99 averages over a
+#: hundred steps and needs thousands; 0.9 with ten times the rate goes as far a step (0.1 / (1 - 0.9) = 0.01 / (1 - 0.99)).
 PROTOCOL = TrainingProtocol(grid=(56, 72), batch=8, forced_foreground=3, epochs=16, iterations=40, learning_rate=0.1,
                             momentum=0.9)
 NETWORK = UNet2DSpec((16, 32, 64, 128))
@@ -38,7 +38,8 @@ def test_held_out_phantoms_are_segmented(tmp_path, capsys):
         write(phantom.label_map, tmp_path / f"raw/TrainingMask/train_{seed:03}.nii.gz")
     store = build_store(find_raw_dataset(tmp_path / "raw"), tmp_path / "store")
     cpu = torch.device("cpu")
-    model = train_model(store, tmp_path / "run", NETWORK, PROTOCOL, Team(0, 1, cpu), TrainerOptions(choose_precision(cpu)))
+    options = TrainerOptions(choose_precision(cpu))
+    model = train_model(store, tmp_path / "run", NETWORK, PROTOCOL, Team(0, 1, cpu), options)
     dices = [dices_of(seed, model) for seed in HELD_OUT]
     found = dict(zip((organ.name for organ in FLARE_ORGANS), np.mean(dices, axis=0).round(3).tolist()))
     seconds = time.monotonic() - started

@@ -1,0 +1,91 @@
+"""Abscesses: pus in an enhancing wall, with septa and sometimes gas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..block import Change, add, coverage, replace, soft_step
+from ..bodies import lobulated
+from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
+from ..fractal import fractal_noise
+from ..operation import JOIN, KEEP, Disease, Operation
+from ..parameters import quantity
+from ..placing import draw_in_organ
+from ..scene import Scene
+
+GAS_HU = -750.0
+#: Oedema around the wall is a little darker than the organ.
+OEDEMA_HU, OEDEMA_MM = -18.0, 6.0
+
+
+@dataclass(frozen=True)
+class Abscess:
+    """Parameters of `abscess`."""
+
+    diameter: float = quantity(50, 15, 120, "mm", "Diameter with its wall", usual=(20, 60), skewed=True)
+    core: float = quantity(15, 0, 35, "HU", "Density of the pus", usual=(7, 25))
+    rim: float = quantity(25, 0, 60, "HU", "How far the wall lies above the organ", usual=(12, 35))
+    wall: float = quantity(3, 1, 8, "mm", "Thickness of the wall", usual=(2, 5))
+    septa: int = quantity(2, 0, 5, "", "Septa", usual=(0, 4), whole=True)
+    gas: float = quantity(0, 0, 0.1, "", "Share of gas, which rises to the front", usual=(0, 0.04), main=False)
+    mass_effect: float = quantity(0.4, 0, 0.9, "", "Share that pushes tissue aside", usual=(0.2, 0.6), main=False)
+
+
+def edit(scene: Scene, operation: Operation) -> Change:
+    """Put one abscess into the scene."""
+    p: Abscess = operation.parameters
+    organ, seed = scene.organ(operation.organ), operation.seed
+    shape = lobulated(operation.centre, p.diameter, seed, lobes=4, irregularity=0.04)
+    block = make_room(scene, shape.grown(OEDEMA_MM), operation.centre, (p.diameter / 2,) * 3, p.mass_effect)
+    noise = tissue_noise(scene, block, operation.organ, seed)
+    inside, room = organ_share(block, operation.organ), soft_tissue(block)
+    distance = shape.distance(block.points)
+    halo = soft_step(distance - OEDEMA_MM / 2, OEDEMA_MM)
+    add(block, halo * inside, np.float32(OEDEMA_HU * (organ.median > 60)), organ.median)
+    confined = np.maximum(inside, room * (operation.label_rule == JOIN))
+    cover = coverage(block, shape, 1.0) * confined
+    bright = organ.median + (p.rim if scene.phase != "native" else 0.2 * p.rim)
+    replace(block, cover, bright, noise)
+    pus = coverage(block, shape.grown(-p.wall), 1.0) * (1 - 0.6 * _septa(block, operation)) * confined
+    replace(block, pus, np.float32(p.core), noise)
+    if p.gas > 0:
+        replace(block, _gas(block, pus, p.gas, seed), np.float32(GAS_HU), noise)
+    return finish(block, operation, cover)
+
+
+def _septa(block, operation: Operation) -> np.ndarray:
+    """Thin wavy walls across the cavity, 0 to 1."""
+    p: Abscess = operation.parameters
+    rng = np.random.default_rng((operation.seed, 5))
+    points = (block.points.x, block.points.y, block.points.z)
+    wave = 0.12 * p.diameter * fractal_noise(points, operation.seed + 3, 0.3 * p.diameter, octaves=2)
+    walls = np.zeros(block.hu.shape, np.float32)
+    for _ in range(p.septa):
+        normal = rng.standard_normal(3)
+        normal /= np.linalg.norm(normal)
+        offset = rng.uniform(-0.25, 0.25) * p.diameter
+        height = sum(n * (axis - c) for n, axis, c in zip(normal, points, operation.centre)) + wave - offset
+        walls = np.maximum(walls, soft_step(np.abs(height) - 0.7, 1.2))
+    return walls
+
+
+def _gas(block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Bubbles in the anterior part of the cavity: the patient lies on the back."""
+    cavity = pus > 0.95
+    if not cavity.any():
+        return np.zeros_like(pus)
+    points = (block.points.x, block.points.y, block.points.z)
+    height = block.points.y + 3 * fractal_noise(points, seed + 4, 4.0, octaves=2)
+    level = np.quantile(height[cavity], min(share, 0.5))
+    return soft_step(height - np.float32(level), 1.5) * pus
+
+
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Deep enough to lie mostly in the organ."""
+    return draw_in_organ(scene, operation.organ, rng, (0.35 * operation.parameters.diameter, 1e3))
+
+
+DISEASES = (Disease("abscess", "Abscess", "A cavity of pus with a wall that takes up contrast, septa and sometimes gas.",
+                    ("liver", "spleen", "kidney"), Abscess, edit, (KEEP, JOIN), place),)
