@@ -102,6 +102,30 @@ class History:
         delta = _delta_of(self.case, change, title)
         self.case.hu[change.box], self.case.labels[change.box] = change.hu, change.labels
         self._undone.clear()
+        self._keep(delta)
+
+    def take_back(self) -> Delta:
+        """Take the last change back and hand it over: `do_again` makes it anew where the case is as it was before it.
+
+        Raises
+        ------
+        IndexError
+            Where there is none (`undo_title` is None).
+        """
+        delta = self._done.pop()
+        hu, labels = _differences(delta)
+        self.case.hu[delta.box] -= hu
+        self.case.labels[delta.box] ^= labels
+        return delta
+
+    def do_again(self, delta: Delta) -> None:
+        """Make a change that was taken back; the case must be as it was before it was made first."""
+        hu, labels = _differences(delta)
+        self.case.hu[delta.box] += hu
+        self.case.labels[delta.box] ^= labels
+        self._keep(delta)
+
+    def _keep(self, delta: Delta) -> None:
         self._done.append(delta)
         while self._done and self.memory_bytes > self._limit:
             self._done.popleft()
@@ -115,12 +139,8 @@ class History:
         IndexError
             Where there is none (`undo_title` is None).
         """
-        delta = self._done.pop()
-        hu, labels = _differences(delta)
-        self.case.hu[delta.box] -= hu
-        self.case.labels[delta.box] ^= labels
-        self._undone.append(delta)
-        return delta.title
+        self._undone.append(self.take_back())
+        return self._undone[-1].title
 
     def redo(self) -> str:
         """Do the change that was undone last again and return its title.
@@ -131,10 +151,7 @@ class History:
             Where there is none (`redo_title` is None).
         """
         delta = self._undone.pop()
-        hu, labels = _differences(delta)
-        self.case.hu[delta.box] += hu
-        self.case.labels[delta.box] ^= labels
-        self._done.append(delta)
+        self.do_again(delta)
         return delta.title
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from .block import Change
 from .case import Box, Case
-from .history import LIMIT_BYTES, History
+from .history import LIMIT_BYTES, Delta, History
 from .operation import Operation, apply, perform
 from .recipe import Find
 from .scene import Scene
@@ -85,7 +86,8 @@ class Session:
     Notes
     -----
     Every edit hands in a whole new list (`set_entries`); only what differs from the list before is done again. Undo and
-    redo step through the lists, so that image, labels and list go together.
+    redo step through the lists, so that image, labels and list go together. What is taken out of the image is remembered
+    by all operations that led to it, so that the way back costs no computation, whatever the way was.
     """
 
     def __init__(self, case: Case, find: Find, describe: Describe = lambda scene, operation, change: None,
@@ -98,12 +100,12 @@ class Session:
         self._first_known = scene.known
         self._before: list[tuple[Entry, ...]] = []
         self._after: list[tuple[Entry, ...]] = []
+        self._remembered: OrderedDict[tuple[Operation, ...], tuple[Done, tuple[Delta, ...]]] = OrderedDict()
         self._begin()
 
     def _begin(self) -> None:
         self._history = History(self.original, self._limit)
         self._done: list[Done] = []
-        self._undone: list[Done] = []
 
     @property
     def case(self) -> Case:
@@ -113,7 +115,11 @@ class Session:
     @property
     def memory_bytes(self) -> int:
         """What undo and redo take, without the case itself."""
-        return self._history.memory_bytes
+        return self._history.memory_bytes + self._remembered_bytes
+
+    @property
+    def _remembered_bytes(self) -> int:
+        return sum(delta.bytes for _, deltas in self._remembered.values() for delta in deltas)
 
     @property
     def done(self) -> tuple[Done, ...]:
@@ -194,22 +200,27 @@ class Session:
             self._begin()
             return
         while len(self._done) > same:
-            self._undone.append(self._done.pop())
-            for _ in self._undone[-1].parts:
-                self._history.undo()
+            way = tuple(done.operation for done in self._done)
+            done = self._done.pop()
+            deltas = [self._history.take_back() for _ in done.parts]
+            self._remembered[way] = done, tuple(reversed(deltas))
+            self._remembered.move_to_end(way)
+        while self._remembered and self._remembered_bytes > self._limit:
+            self._remembered.popitem(last=False)
 
     def _do(self, operation: Operation) -> None:
-        if self._undone and self._undone[-1].operation == operation:
-            self._done.append(self._undone.pop())
-            for _ in self._done[-1].parts:
-                self._history.redo()
+        way = (*(done.operation for done in self._done), operation)
+        if way in self._remembered:
+            done, deltas = self._remembered.pop(way)
+            for delta in deltas:
+                self._history.do_again(delta)
+            self._done.append(done)
             return
         before = self.scene
         done, known = self._perform(before, operation)
         notes = tuple(self._describe(before, part, change) for part, change in done)
         for part, change in done:
             self._history.do(change, self._find(part.disease).title)
-        self._undone.clear()
         self._done.append(Done(operation, tuple(part for part, _ in done), tuple(change.box for _, change in done),
                                notes, known))
         self.scene.measure_what_lasts()

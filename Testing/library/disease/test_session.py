@@ -116,3 +116,26 @@ def test_notes_are_what_describe_said(case, operations):
     session.set_entries((Entry(operations[2]),))
     done, = session.done
     assert set(done.notes) == {"hypo_metastasis"} and len(done.notes) == len(done.parts) == len(done.boxes)
+
+
+def test_the_way_back_is_not_computed_again(case, operations):
+    """Undo after a drag: the lesion at its former place was in the image before."""
+    computed = []
+    session = Session(case, catalogue.find, lambda scene, operation, change: computed.append(operation))
+    entry, moved = Entry(operations[0]), replace(operations[0], seed=operations[0].seed + 1)
+    session.set_entries((entry,))
+    session.set_entries((replace(entry, operation=moved),))
+    after = session.case.hu.copy()
+    assert len(computed) == 2
+    session.undo(), session.redo()
+    assert len(computed) == 2 and np.array_equal(session.case.hu, after)
+    hidden = replace(session.entries[0], shown=False)
+    session.set_entries((hidden,)), session.undo()
+    assert len(computed) == 2 and session.memory_bytes > 0
+
+
+def test_what_is_remembered_is_bounded(case, operations):
+    session = Session(case, catalogue.find, limit_bytes=0)
+    session.set_entries((Entry(operations[0]),))
+    session.set_entries(())
+    assert session.memory_bytes == 0
