@@ -67,6 +67,11 @@ class Grid:
         """LPS mm of (k, j, i) indices (..., 3)."""
         return np.asarray(index_kji, dtype=float)[..., ::-1] @ self.matrix.T + np.asarray(self.origin)
 
+    def holds(self, point) -> bool:
+        """Whether a point (LPS, mm) lies in one of the voxels."""
+        index = np.rint(self.index_of(point))
+        return bool((index >= 0).all() and (index < self.shape).all())
+
     def box(self, lower, upper, margin: float = 0.0) -> Box | None:
         """The voxels whose centres may lie between two corners (LPS, mm), grown by `margin`; None where there are none."""
         corners = np.array([[(lower, upper)[bit][axis] + (-margin, margin)[bit] for axis, bit in enumerate(bits)]

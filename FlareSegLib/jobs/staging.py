@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import FlareSegError
@@ -77,8 +77,13 @@ class Staging:
         except FlareSegError as error:
             raise FlareSegError(error.code, str(error).replace(str(staged), str(target))) from error
 
-    def commit(self, overwrite: bool = False) -> None:
+    def commit(self, overwrite: bool | Collection[Path] = False) -> None:
         """Move all files into place; if one cannot be moved, the others are taken back.
+
+        Parameters
+        ----------
+        overwrite : bool or collection of Path
+            Whether files that are there are replaced, or which.
 
         Raises
         ------
@@ -124,11 +129,11 @@ class Staging:
         except OSError as error:
             raise _unwritable(parent, error) from error
 
-    def _back_up(self, target: Path, overwrite: bool) -> Path | None:
+    def _back_up(self, target: Path, overwrite: bool | Collection[Path]) -> Path | None:
         """Copy the file that is about to be replaced; a copy, so that the replacing itself stays atomic."""
         if not target.exists():
             return None
-        if not overwrite:
+        if not (overwrite if isinstance(overwrite, bool) else target in overwrite):
             raise FlareSegError("output_exists", f"{target} has appeared meanwhile; choose another name or "
                                                  "allow overwriting.")
         backup = self._moves[target].with_name(f"{target.name}.before")

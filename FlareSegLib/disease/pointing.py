@@ -1,0 +1,50 @@
+"""What a click means: the organ that a disease would be put into at a point, or why it cannot be there."""
+
+from __future__ import annotations
+
+from ..errors import FlareSegError
+from .case import LABEL_OF, UNKNOWN
+from .operation import Disease
+from .scene import Scene
+
+ORGAN_OF = {label: name for name, label in LABEL_OF.items()}
+
+
+def organ_at(disease: Disease, scene: Scene, point, organ: str = "") -> str:
+    """Return the organ that a disease belongs to when it is put at a point.
+
+    Parameters
+    ----------
+    point : sequence of float
+        LPS, mm.
+    organ : str
+        Only there: the organ of an operation that is moved.
+
+    Raises
+    ------
+    FlareSegError
+        "disease_not_placed": the sentence says what is at the point and where the disease can be.
+    """
+    allowed = (organ,) if organ else disease.organs
+    there = [name for name in allowed if scene.has(name)]
+    label = scene.label_at(point)
+    if ORGAN_OF.get(label) in there:
+        return ORGAN_OF[label]
+    if not there:
+        raise FlareSegError("disease_not_placed", f"{disease.title}: there is no {_listed(allowed)} in this case.")
+    if disease.may_lie_outside and label != UNKNOWN and scene.case.grid.holds(point):
+        return there[0]
+    raise FlareSegError("disease_not_placed", f"{disease.title}: {_what_is(scene, label, point)}; "
+                                              f"choose a point in the {_listed(there)}.")
+
+
+def _what_is(scene: Scene, label: int, point) -> str:
+    if not scene.case.grid.holds(point):
+        return "the place lies outside the scan"
+    if label == UNKNOWN:
+        return "of which organ this is nobody knows"
+    return f"this is {ORGAN_OF[label]}" if label in ORGAN_OF else "here is none of the four organs"
+
+
+def _listed(names) -> str:
+    return " or ".join(names)
