@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from .block import Block, blurred_like_scan
 from .case import UNKNOWN
@@ -11,6 +11,8 @@ from .case import UNKNOWN
 METAL_HU = 2800.0
 #: The slices' streaks are worked out on at most so many pixels a side.
 RESOLUTION = 160
+#: Directions of the projections; less metal than this in a voxel throws no shadow.
+VIEWS, LEAST_METAL = 180, 0.02
 #: HU that the darkest and brightest streaks reach at strength 1, near the metal.
 STREAK_HU = 250.0
 
@@ -33,15 +35,14 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
         Of the noise.
     """
     metal = np.where(block.labels == UNKNOWN, 0, np.asarray(metal, np.float32))
-    if not metal.any():
+    slices = np.flatnonzero(metal.max(axis=(1, 2)) > LEAST_METAL)
+    if not len(slices):
         return
-    slices = np.flatnonzero(metal.max(axis=(1, 2)) > 0.02)
     if strength > 0:
-        window = _window(block.hu.shape[1:])
-        for k in slices:
-            streaks = _streaks(metal[k], np.random.default_rng((seed, int(k) + block.box[0].start)))
+        streaks, window = _streaks(metal[slices], slices + block.box[0].start, seed), _window(block.hu.shape[1:])
+        for k, own in zip(slices, streaks):
             tissue = np.clip((block.hu[k] + 1000) / 1000, 0, 1)
-            changed = np.float32(strength * STREAK_HU) * streaks * window * tissue
+            changed = np.float32(strength * STREAK_HU) * _enlarged(own, block.hu.shape[1:]) * window * tissue
             block.hu[k] += np.where((np.abs(changed) < 0.5) | (block.labels[k] == UNKNOWN), 0, changed)
     cover = blurred_like_scan(block, metal[slices])
     # The smallest clips saturate a CT all the same: their core is kept as bright as metal is.
@@ -49,26 +50,77 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
     block.hu[slices] += cover * np.maximum(METAL_HU - block.hu[slices], 0)
 
 
-def _streaks(metal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Streaks of a slice, some -1 to 1 near the metal, at reduced resolution and back."""
-    from skimage.transform import iradon, radon, resize
+def _streaks(metal: np.ndarray, numbers: np.ndarray, seed: int) -> np.ndarray:
+    """Streaks of slices, some -1 to 1 near the thickest metal, on at most `RESOLUTION` pixels a side.
 
-    side = max(metal.shape)
-    square = np.zeros((side, side), np.float32)
-    square[:metal.shape[0], :metal.shape[1]] = metal
-    small = min(side, RESOLUTION)
-    image = resize(square, (small, small), order=1, anti_aliasing=True) if small < side else square
-    angles = np.linspace(0, 180, int(1.6 * small), endpoint=False)
-    shadow = radon(image, angles, circle=False)
+    Parameters
+    ----------
+    metal : numpy.ndarray
+        float32 (slices, j, i).
+    numbers : numpy.ndarray
+        The slices' own, for their noise.
+    """
+    every = -(-max(metal.shape[1:]) // RESOLUTION)
+    shape = tuple(-(-n // every) for n in metal.shape[1:])
+    reach = int(np.ceil(np.hypot(*shape))) // 2 + 2
+    angles = np.linspace(0, np.pi, VIEWS, endpoint=False)
+    shadow = _shadow(metal, every, shape, angles, reach)
     depth = shadow / max(float(shadow.max()), 1e-6)
     # Neighbouring projections err alike, so that streaks are few and broad.
-    grain = ndimage.gaussian_filter(rng.standard_normal(shadow.shape), (0, 2), mode="wrap")
-    error = depth * grain * 2.5 - 1.5 * depth * depth
-    back = iradon(error, angles, filter_name="hann", circle=False, output_size=small)
-    back -= np.median(back)
-    back /= max(float(np.percentile(np.abs(back), 99.5)), 1e-6)
-    streaks = resize(back, (side, side), order=1) if small < side else back
-    return np.clip(streaks[:metal.shape[0], :metal.shape[1]], -1.5, 1.5).astype(np.float32)
+    grain = np.stack([np.random.default_rng((seed, int(number))).standard_normal(shadow.shape[1:], np.float32)
+                      for number in numbers])
+    grain = ndimage.gaussian_filter(grain, (0, 1.5, 0), mode="wrap") * np.float32(2.3)
+    back = _back_projection(_filtered(depth * grain * 2.5 - 1.5 * depth * depth), shape, angles, reach)
+    back -= np.median(back, axis=(1, 2), keepdims=True)
+    return np.clip(back / max(float(np.percentile(np.abs(back), 99.5)), 1e-6), -1.5, 1.5)
+
+
+def _shadow(metal, every: int, shape, angles: np.ndarray, reach: int) -> np.ndarray:
+    """Parallel projections (slices, views, detector pixels) of the few voxels that hold metal."""
+    place = np.argwhere(metal > LEAST_METAL)
+    share = metal[tuple(place.T)]
+    j, i = ((place[:, axis] + 0.5) / every - 0.5 - (shape[axis - 1] - 1) / 2 for axis in (1, 2))
+    at = np.cos(angles)[:, None] * i + np.sin(angles)[:, None] * j + reach
+    low = np.floor(at).astype(int)
+    cells = (place[:, 0] * len(angles) + np.arange(len(angles))[:, None]) * (2 * reach + 1)
+    count = metal.shape[0] * len(angles) * (2 * reach + 1)
+    shadow = sum(np.bincount((cells + low + step).ravel(), (np.abs(1 - step - (at - low)) * share).ravel(), count)
+                 for step in (0, 1))
+    return shadow.reshape(metal.shape[0], len(angles), -1).astype(np.float32)
+
+
+def _filtered(projections: np.ndarray) -> np.ndarray:
+    """The ramp of filtered back-projection, softened (Hann), along the detector."""
+    size = fft.next_fast_len(2 * projections.shape[2], real=True)
+    frequency = fft.rfftfreq(size)
+    ramp = (2 * frequency * np.cos(np.pi * frequency) ** 2).astype(np.float32)
+    return fft.irfft(fft.rfft(projections, size, axis=2) * ramp, size, axis=2)[:, :, :projections.shape[2]]
+
+
+def _back_projection(projections: np.ndarray, shape, angles: np.ndarray, reach: int) -> np.ndarray:
+    """Each pixel's mean over the views of what was seen through it, float32 (slices, j, i)."""
+    j, i = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in shape)
+    back = np.zeros((len(projections), shape[0] * shape[1]), np.float32)
+    for view, angle in enumerate(angles):
+        at = (np.float32(np.cos(angle)) * i[None, :] + np.float32(np.sin(angle)) * j[:, None] + np.float32(reach)).ravel()
+        low = at.astype(np.intp)
+        row = projections[:, view]
+        back += row.take(low, 1) + (at - low) * np.diff(row, axis=1).take(low, 1)
+    return back.reshape(len(projections), *shape) / np.float32(len(angles))
+
+
+def _enlarged(small: np.ndarray, shape) -> np.ndarray:
+    """A slice's streaks on all of its pixels, linear between."""
+    every = -(-max(shape) // RESOLUTION)
+    if every == 1:
+        return small
+    places = [np.clip((np.arange(n, dtype=np.float32) + 0.5) / every - 0.5, 0, m - 1) for n, m in zip(shape, small.shape)]
+    for axis, at in enumerate(places):
+        low = at.astype(np.intp)
+        part = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))
+        here = small.take(low, axis)
+        small = here + part * (small.take(np.minimum(low + 1, small.shape[axis] - 1), axis) - here)
+    return small
 
 
 def _window(shape) -> np.ndarray:

@@ -16,7 +16,7 @@ FAT_HU, FAT_SD, FLUID_HU = -100.0, 15.0, 8.0
 FAT_RANGE = -140.0, -50.0
 
 
-def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0) -> None:
+def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0, noise: np.ndarray | None = None) -> None:
     """Replace tissue by fat or fluid; its labels become 0.
 
     Parameters
@@ -29,10 +29,9 @@ def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0) -> 
         "fat": as the fat around it, with fine streaks; "fluid": 8 HU.
     seed : int
         Of the fat's texture.
-
-    Notes
-    -----
-    The fill keeps the noise that the scan has at this very place: what was there less its own smooth part.
+    noise : numpy.ndarray or None
+        Of the block's shape, from `Scene.noise`; None: the noise that the scan has at this very place, which is what was
+        there less its own smooth part. That serves for tissue of one density; a kidney's cortex would show through.
     """
     if fill not in ("fat", "fluid"):
         raise ValueError('fill must be "fat" or "fluid"')
@@ -46,7 +45,8 @@ def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0) -> 
     grown &= (block.labels == 0) | mask
     cover = np.where(grown & (block.labels != UNKNOWN), blurred_like_scan(block, grown.astype(np.float32)), 0)
     target = _fat(block, grown, seed) if fill == "fat" else np.float32(FLUID_HU)
-    noise = _own_noise(block.hu, grown, spacing)
+    if noise is None:
+        noise = _own_noise(block.hu, grown, spacing)
     block.hu += cover * (target + noise - block.hu)
     block.labels[mask] = 0
 
