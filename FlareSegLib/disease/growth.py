@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF
-from .coarse import coarse_steps, node_points, thin_out
+from .case import LABEL_OF, UNKNOWN
+from .cavity import wall
+from .coarse import coarse_steps, node_points, spread_out, thin_out
+from .flow import Tissue, carried, follow, moved
 from .fractal import fractal_noise
+from .noise import NoiseModel, residual_sd
 from .scene import Piece, Scene
-from .warping import NODE_MM, determinant, mobility, warp
+from .warping import LOWEST_DETERMINANT, NODE_MM, determinant, mobility, warp
 
-#: The movement has died away this far from the organ's surface.
-FADE_MM = 40.0
 MARGIN_MM = 40.0
 #: Near a rib an organ may still grow: bone's feather is narrower than for a push.
-FEATHER_MM = 10.0
-#: Of the surface's normals: they must not diverge faster at an organ's tips.
-SMOOTH_MM = 6.0
-#: Less gas than this is the bowel's, which gives way; lung and what is outside the body stay.
+FEATHER_MM = 8.0
+#: Less gas than this is the bowel's, which gives way.
 GAS_ML = 150.0
-#: The flow goes on in steps of so many mm, until the volume is right, at most so often.
-STEP_MM, MOST_STEPS = 1.5, 60
-LOWEST_DETERMINANT, RELAXED_DETERMINANT = 0.12, 0.3
+#: Below this is fat (or gas), which is soft; other tissue has this share of its softness, the four organs none.
+FAT_HU, FLESH_SOFTNESS = -20.0, 0.1
+#: Nodes of the flow lie so often apart as those of a push.
+EVERY = 2
+#: In a block of no more voxels the volume is measured on all of them.
+FEW_VOXELS = 1_500_000
+#: A step is to end so near the volume that the rest can be reckoned along it.
+LONGEST_REST = 1.3
+#: A nodular surface moves what lies so deep below it (mm, falling to 1 / e), in so many steps.
+NODULE_DEPTH_MM, NODULE_STEPS = 10.0, 2
+#: Movement by this share of a voxel smooths noise as much as any; noise repeats after so many columns.
+SMOOTHING_SHARE, TILE = 0.3, 256
+NO_ROOM = "Bone, air and the scan's border leave the organ no room to change so much; ask for less."
+
+Weight = Callable[[tuple], np.ndarray]
 
 
-def scale_organ(scene: Scene, organ: str, factor: float, weight: Callable | None = None, piece: Piece | None = None,
-                nodularity_mm: float = 0.0, bump_mm: float = 12.0, seed: int = 0) -> Block:
+def scale_organ(scene: Scene, organ: str, factor: float | None, weight: Weight | None = None,
+                piece: Piece | None = None, nodularity_mm: float = 0.0, bump_mm: float = 12.0, seed: int = 0) -> Block:
     """A block in which an organ has `factor` times its volume.
 
-    The organ's surface moves along its normal, as fast as `weight` and mobility (bone and air stay) allow, and takes
-    its surroundings along: neighbours are pushed away, or drawn in with the fat between them.
+    The organ's tissue swells or shrinks evenly (or as `weight` says) and moves what is around it: see `flow`. Bone,
+    lung and the trunk's wall stay.
 
     Parameters
     ----------
-    factor : float
-        New over old volume, met within 2 %.
+    factor : float or None
+        New over old volume, met within 2 %. None: `weight` says it all.
     weight : callable or None
-        ``weight((x, y, z))`` (LPS, mm, arrays of one shape) -> how readily each part moves; negative: the other way.
+        ``weight((x, y, z))`` (LPS, mm, arrays of one shape) -> how readily each part swells; negative: the other way.
+        With ``factor=None`` the logarithm of each part's own new over old volume.
     piece : Piece or None
         Only this part of the organ: one kidney.
     nodularity_mm : float
@@ -49,7 +62,7 @@ def scale_organ(scene: Scene, organ: str, factor: float, weight: Callable | None
     bump_mm : float
         Half the width of a nodule.
     seed : int
-        Of the nodules.
+        Of the nodules, and of the noise that makes up for what moving voxels smooths away.
 
     Raises
     ------
@@ -62,115 +75,152 @@ def scale_organ(scene: Scene, organ: str, factor: float, weight: Callable | None
     inside = np.zeros(block.labels.shape, bool)
     part = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(own, block.box))
     inside[part] = block.labels[part] == LABEL_OF[organ]
-    scale(block, inside, factor, weight, nodularity_mm, bump_mm, seed)
+    still = wall(scene, block.box, flow_steps(block))
+    sd = residual_sd(block.hu, inside, block.grid.spacing)
+    displacement = scale(block, inside, factor, weight, nodularity_mm, bump_mm, seed, still)
+    make_up_noise(block, scene.noise(organ), displacement, block.labels == LABEL_OF[organ], sd, seed)
     return block
 
 
-def scale(block: Block, inside: np.ndarray, factor: float, weight: Callable | None = None, nodularity_mm: float = 0.0,
-          bump_mm: float = 12.0, seed: int = 0) -> None:
-    """The same for any body (a mask of the block's shape), in a block that reaches `MARGIN_MM` around it."""
-    every = 1 if nodularity_mm else 2
-    steps = tuple(every * step for step in coarse_steps(block.grid.spacing, NODE_MM))
-    spacing = block.grid.spacing[::-1]
-    node_mm = np.array([mm * step for mm, step in zip(spacing, steps)], np.float32)
-    filled = thin_out(inside, steps)
-    distance = _signed_distance(filled, node_mm)
-    normal = _normals(distance, node_mm)
-    free = mobility(block, every, FEATHER_MM, GAS_ML) * _border(filled.shape, node_mm)
-    speed = np.maximum(1 - np.abs(distance) / np.float32(FADE_MM), 0) ** 2 * free
-    points = node_points(block.grid, block.box, steps)
-    if weight is not None:
-        speed = speed * np.asarray(weight(points), np.float32)
-    start = np.zeros((3, *filled.shape), np.float32)
+def flow_steps(block: Block) -> tuple[int, int, int]:
+    """Voxels along k, j, i between the nodes of the flow."""
+    return tuple(EVERY * step for step in coarse_steps(block.grid.spacing, NODE_MM))
+
+
+def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight | None = None,
+          nodularity_mm: float = 0.0, bump_mm: float = 12.0, seed: int = 0,
+          still: np.ndarray | None = None) -> np.ndarray:
+    """The same for any body (a mask of the block's shape), in a block that reaches `MARGIN_MM` around it.
+
+    `still` is 1 on those nodes (`flow_steps`) that do not move, 0 on the others. Returned are the inverse map's
+    millimetres along k, j, i on nodes half as far apart, float32 (3, nodes).
+    """
+    steps = flow_steps(block)
+    tissue = _tissue(block, inside, steps, weight, still)
+    flow = follow(tissue if factor is None or factor > 1 else _reversed(tissue), 1.0 if factor is None else np.inf)
+    fine = coarse_steps(block.grid.spacing, NODE_MM)
+    displacement = list(flow)[-1] if factor is None else _to_volume(flow, tissue, inside, steps, factor)
+    body, fine_mm = thin_out(inside, fine), _node_mm(block, fine)
+    displacement = _refined(displacement, (EVERY,) * 3, body.shape)
     if nodularity_mm:
-        wander = fractal_noise(points, seed, bump_mm, octaves=2) * np.exp(-np.abs(distance) / np.float32(bump_mm)) * free
-        for _ in range(4):
-            start = _carried(start, -normal * wander * np.float32(nodularity_mm / 4), node_mm)
-    displacement = _grown(filled, start, normal * speed, node_mm, factor)
-    warp(block, displacement, steps)
+        room = spread_out(tissue.mobility, (EVERY,) * 3, body.shape)
+        wander = fractal_noise(node_points(block.grid, block.box, fine), seed, bump_mm, octaves=2)
+        displacement = _nodular(body, displacement, nodularity_mm * wander, room, fine_mm)
+    if float(determinant(displacement, fine_mm).min()) <= LOWEST_DETERMINANT:
+        raise FlareSegError("disease_not_placed", NO_ROOM)
+    warp(block, displacement, fine)
+    return displacement
 
 
-def _signed_distance(filled: np.ndarray, node_mm) -> np.ndarray:
-    """Distance to the surface on the nodes, negative inside, smooth."""
-    inside = filled > 0.5
-    if not inside.any():
+def _node_mm(block: Block, steps) -> np.ndarray:
+    return np.array([mm * step for mm, step in zip(reversed(block.grid.spacing), steps)], np.float32)
+
+
+def _tissue(block: Block, inside: np.ndarray, steps, weight: Weight | None, still: np.ndarray | None) -> Tissue:
+    """What the flow needs to know of a block, on its nodes."""
+    filled, node_mm = thin_out(inside, steps), _node_mm(block, steps)
+    if not (filled > 0.5).any():
         raise FlareSegError("disease_not_placed", "The organ is too small to be changed; choose another one.")
-    half = np.float32(min(node_mm) / 2)
-    distance = np.where(inside, half - ndimage.distance_transform_edt(inside, node_mm),
-                        ndimage.distance_transform_edt(~inside, node_mm) - half)
-    return ndimage.gaussian_filter(distance.astype(np.float32), 3.0 / node_mm, mode="nearest")
+    # The diaphragm gives way, the lung behind it, too; without a wall that bounds the body, all larger air stays.
+    free = mobility(block, EVERY, FEATHER_MM, GAS_ML if still is None else np.inf) * _border(filled.shape, node_mm)
+    if still is not None:
+        free = free * (1 - still)
+    fat = thin_out(block.hu < FAT_HU, steps)
+    organs = thin_out(np.isin(block.labels, list(LABEL_OF.values())), steps)
+    softness = np.clip(fat + np.float32(FLESH_SOFTNESS) * (1 - fat) - organs, 0, 1)
+    swelling = np.ones(filled.shape, np.float32)
+    if weight is not None:
+        swelling = np.asarray(weight(node_points(block.grid, block.box, steps)), np.float32)
+    return Tissue(node_mm, filled, swelling, free, softness)
 
 
-def _normals(distance: np.ndarray, node_mm) -> np.ndarray:
-    """Outward unit vectors (3, k, j, i) along the array's axes; shorter where the surface's sides meet."""
-    slope = np.stack(np.gradient(distance, *node_mm))
-    # What is a ridge in the middle of the organ must not tear: the smooth mean of opposite normals is short.
-    return np.stack([ndimage.gaussian_filter(part, SMOOTH_MM / node_mm, mode="nearest") for part in slope])
+def _reversed(tissue: Tissue) -> Tissue:
+    return replace(tissue, swelling=-tissue.swelling)
 
 
 def _border(shape, node_mm) -> np.ndarray:
     """1 inside, falling to 0 over 10 mm at the border of the block."""
     result = np.ones(shape, np.float32)
     for axis, (n, mm) in enumerate(zip(shape, node_mm)):
-        t = np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) * mm / 10, 0, 1).astype(np.float32)
+        # The last node may lie behind the last voxel: the one before it is not to move either.
+        t = np.clip(np.minimum(np.arange(n), np.arange(n)[::-1] - 1) * mm / 10, 0, 1).astype(np.float32)
         result *= (t * t * (3 - 2 * t)).reshape([-1 if a == axis else 1 for a in range(3)])
     return result
 
 
-def _carried(displacement: np.ndarray, more: np.ndarray, node_mm) -> np.ndarray:
-    """First `more`, then `displacement` from where that leads: both are inverse maps, mm."""
-    at = np.indices(more.shape[1:], np.float32) + more / node_mm[:, None, None, None]
-    return more + np.stack([ndimage.map_coordinates(part, at, order=1, mode="nearest") for part in displacement])
+def _refined(nodes: np.ndarray, steps, shape) -> np.ndarray:
+    """Fields (n, k, j, i) between their nodes, of this shape."""
+    return np.stack([spread_out(part, steps, shape) for part in nodes])
 
 
-def _volume(filled: np.ndarray, displacement: np.ndarray, node_mm) -> float:
-    at = np.indices(filled.shape, np.float32) + displacement / node_mm[:, None, None, None]
-    return float(ndimage.map_coordinates(filled, at, order=1, mode="nearest").sum(dtype=np.float64))
-
-
-def _grown(filled, start, velocity, node_mm, factor: float) -> np.ndarray:
-    """Follow the velocity until the volume is right; a flow of small steps does not fold, however far it goes."""
-    target = factor * float(filled.sum(dtype=np.float64))
-    displacement = before = start
-    volume = _volume(filled, start, node_mm)
-    sign = np.float32(1 if target > volume else -1)
-    step = -sign * np.float32(STEP_MM) * velocity
-    for _ in range(MOST_STEPS):
-        if sign * (target - volume) <= 0:
+def _to_volume(flow, tissue: Tissue, inside: np.ndarray, steps, factor: float) -> np.ndarray:
+    """Follow a flow until the body (a mask of all voxels) has `factor` times its volume."""
+    first = float(tissue.filled.sum(dtype=np.float64))
+    growing = factor > 1
+    before = after = np.zeros((3, *tissue.filled.shape), np.float32)
+    for onwards in flow:
+        before, after = after, onwards
+        volume = float(moved(tissue.filled, after, tissue.node_mm).sum(dtype=np.float64))
+        if (volume > factor * first) == growing:
             break
-        before = displacement
-        displacement = _relaxed(_carried(displacement, step, node_mm), velocity, node_mm)
-        volume = _volume(filled, displacement, node_mm)
-        if float(determinant(displacement, node_mm).min()) < LOWEST_DETERMINANT:
-            displacement = before
-            volume = _volume(filled, displacement, node_mm)
-            break
-    if sign * (target - volume) > 0.02 * target:
-        raise FlareSegError("disease_not_placed", "Bone, air and the scan's border leave the organ no room to change "
-                                                  "so much; ask for less.")
-    return _between(filled, before, displacement, target, node_mm)
+    # The coarse nodes tell the volume only roughly; what dense ones say counts, or small bodies' very voxels.
+    dense = steps if inside.size <= FEW_VOXELS else (EVERY,) * 3
+    body = thin_out(inside, tuple(step // n for step, n in zip(steps, dense)))
+    target, dense_mm = factor * float(body.sum(dtype=np.float64)), tissue.node_mm / dense
+    low, high = (_measured(moved(body, _refined(nodes, dense, body.shape), dense_mm), dense == steps)
+                 for nodes in (before, after))
+    share = np.clip((target - low) / (high - low) if high != low else 0.0, -1, LONGEST_REST)
+    if abs(low + share * (high - low) - target) > 0.02 * target:
+        raise FlareSegError("disease_not_placed", NO_ROOM)
+    return before + np.float32(share) * (after - before)
 
 
-def _relaxed(displacement: np.ndarray, velocity: np.ndarray, node_mm) -> np.ndarray:
-    """The same, smoother where tissue is stretched most, so that its stretch spreads; what cannot move stays."""
-    tight = determinant(displacement, node_mm) < RELAXED_DETERMINANT
-    if not tight.any():
-        return displacement
-    part = ndimage.gaussian_filter(tight.astype(np.float32), 8.0 / node_mm, mode="nearest")
-    part = np.minimum(part * 8, 1) * (np.abs(velocity).max(axis=0) > 0)
-    smooth = np.stack([ndimage.gaussian_filter(u, 5.0 / node_mm, mode="nearest") for u in displacement])
-    return displacement + part * (smooth - displacement)
+def _measured(filled: np.ndarray, voxels: bool) -> float:
+    """Volume in nodes; voxels belong to the body with their larger part."""
+    return float(np.count_nonzero(filled > 0.5) if voxels else filled.sum(dtype=np.float64))
 
 
-def _between(filled, before, after, target: float, node_mm) -> np.ndarray:
-    """The displacement between two, by bisection of the volume."""
-    rising = _volume(filled, after, node_mm) > _volume(filled, before, node_mm)
-    low, high = 0.0, 1.0
-    for _ in range(7):
-        middle = np.float32((low + high) / 2)
-        mixed = before + middle * (after - before)
-        if (_volume(filled, mixed, node_mm) < target) == rising:
-            low = middle
-        else:
-            high = middle
-    return mixed
+def _nodular(body: np.ndarray, displacement: np.ndarray, wander: np.ndarray, room: np.ndarray, node_mm) -> np.ndarray:
+    """Let the surface wander in and out (mm) at the same volume; first the tissue moves, then its surface wanders."""
+    grown = moved(body, displacement, node_mm)
+    inside = grown > 0.5
+    half = np.float32(min(node_mm) / 2)
+    distance = np.where(inside, half - ndimage.distance_transform_edt(inside, node_mm),
+                        ndimage.distance_transform_edt(~inside, node_mm) - half).astype(np.float32)
+    distance = ndimage.gaussian_filter(distance, 3.0 / node_mm, mode="nearest")
+    normal = np.stack(np.gradient(distance, *node_mm)) * room * np.exp(-np.abs(distance) / np.float32(NODULE_DEPTH_MM))
+    # What the surface gains in all, it is to lose evenly.
+    surface = np.sqrt(sum(slope**2 for slope in np.gradient(grown))) * room
+    wander = wander - np.float32((wander * surface).sum(dtype=np.float64) / max(float(surface.sum()), 1e-6))
+    for _ in range(NODULE_STEPS):
+        displacement = carried(displacement, normal * wander * np.float32(-1 / NODULE_STEPS), node_mm)
+    return displacement
+
+
+def make_up_noise(block: Block, model: NoiseModel, displacement: np.ndarray, inside: np.ndarray, sd: float,
+                  seed: int) -> None:
+    """Give moved tissue back the noise that interpolation smoothed away, as much as an organ lacks of what it had.
+
+    Parameters
+    ----------
+    model : NoiseModel
+        The scan's noise in the organ.
+    displacement : numpy.ndarray
+        float32 (3, nodes along k, j, i), mm, on nodes ``coarse_steps(spacing, NODE_MM)`` apart.
+    inside : numpy.ndarray
+        bool: the organ, as it is now.
+    sd : float
+        Its `residual_sd` before it was moved.
+    """
+    spacing, steps = block.grid.spacing, coarse_steps(block.grid.spacing, NODE_MM)
+    far = np.sqrt(sum((part / np.float32(mm)) ** 2 for part, mm in zip(displacement, reversed(spacing))))
+    share = spread_out(np.clip(far / np.float32(SMOOTHING_SHARE), 0, 1), steps, block.hu.shape)
+    share[(share < 0.01) | (block.labels == UNKNOWN)] = 0
+    # The noise's transform has no border: one tile of it goes on and on.
+    tile = model.sample((block.hu.shape[0], *(min(n, TILE) for n in block.hu.shape[1:])), seed)
+    usual = residual_sd(tile[:4], np.ones(tile[:4].shape, bool), spacing)
+    here = residual_sd(block.hu, inside, spacing)
+    lacking = np.float32(np.sqrt(np.clip(sd**2 - here**2, 0, usual**2)) / max(usual, 1e-3))
+    rows, columns = (np.arange(n) % size for n, size in zip(block.hu.shape[1:], tile.shape[1:]))
+    for k in np.flatnonzero(share.any(axis=(1, 2))):
+        block.hu[k] += lacking * share[k] * tile[k][rows][:, columns]
