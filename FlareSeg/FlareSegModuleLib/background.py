@@ -1,16 +1,20 @@
-"""Work beside the GUI thread: a thread that posts messages, and a timer that hands them on in the GUI thread."""
+"""Work beside the GUI thread: a thread that posts messages, and a timer that hands them on in the GUI thread.
+
+Slicer's event loop holds Python's interpreter lock, so a thread of Python runs only while Python code in the GUI thread
+waits for something. The timer therefore waits a moment for the thread each time: short enough that no eye sees it.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable
 
 import qt
 import slicer
 
-INTERVAL_MS = 50
+#: Between two looks, and how long a look lets the thread work.
+INTERVAL_MS, TURN_SECONDS = 25, 0.005
 
 
 class Background:
@@ -79,6 +83,7 @@ class Follower:
         if self.done:
             return
         background, on_message, on_end = self._background, self._on_message, self._on_end
+        background.join(TURN_SECONDS)
         ended = background.ended  # asked first: all messages of an ended thread are there
         for message in background.poll():
             on_message(message)
@@ -97,7 +102,6 @@ class Follower:
         while not self.done:
             slicer.app.processEvents()
             self.look()
-            time.sleep(0.01)
 
 
 def in_background(work: Callable[[], object], on_end: Callable[[Background], None]) -> Follower:

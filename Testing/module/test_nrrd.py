@@ -34,7 +34,9 @@ def test_simpleitk_reads_what_is_written(tmp_path, kind):
     assert np.allclose(image.GetDirection(), volume.direction, atol=1e-12)
 
 
-def test_the_library_reads_it_whatever_the_memory_layout(tmp_path):
+@pytest.mark.parametrize("piece_bytes", [1, 100, 10**6])
+def test_the_library_reads_it_whatever_the_memory_layout(tmp_path, monkeypatch, piece_bytes):
+    monkeypatch.setattr("FlareSegModuleLib.nrrd.PIECE_BYTES", piece_bytes)
     array = np.arange(60, dtype=np.int16).reshape(3, 4, 5)[::-1, :, ::-1]
     write_nrrd(tmp_path / "ct.nrrd", Volume(array, (1.0, 1.0, 3.0)))
     assert np.array_equal(read_volume(tmp_path / "ct.nrrd").array, array)

@@ -9,6 +9,7 @@ import qt
 import slicer
 import vtk
 
+from . import event_loop
 from .widget_properties import computed, stored
 
 MODULES_BY_CORE = "slicer-core ships logics, no modules; FlareSeg's stand-in knows only the modules it uses"
@@ -124,6 +125,10 @@ class SlicerApplication(qt.QApplication):
     def make_main_window(self) -> None:
         """Once slicer.app is there."""
         self._main_window = MainWindow()
+
+    def processEvents(self, flags=0):
+        """As in Slicer, threads of Python wait meanwhile."""
+        event_loop.process_events(flags)
 
     def setTestingEnabled(self, testing: bool) -> None:
         """As with Slicer's option --testing: slicer.util answers its dialogs itself."""
