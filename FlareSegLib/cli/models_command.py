@@ -48,14 +48,15 @@ def show_model(options: argparse.Namespace) -> None:
     spacing = "the CT's own" if bundle.working_spacing is None else _times(bundle.working_spacing, " mm")
     norm = bundle.normalisation
     widths = ", ".join(map(str, bundle.network.features))
+    window = f", {bundle.network.window} slices at once" if bundle.network.window else ""
     facts = {
         "name": f"{bundle.name} {bundle.version}",
         "title": bundle.title,
         "organs": ", ".join(f"{organ.label} {organ.name}" for organ in bundle.organs),
         "intended use": bundle.intended_use,
         "licence": bundle.licence,
-        "network": f"2D U-Net, {parameter_count(bundle.network):,} parameters, widths {widths}",
-        "grid": f"{_times(bundle.grid)} at {spacing}",
+        "network": f"{bundle.network.title}, {parameter_count(bundle.network):,} parameters, widths {widths}",
+        "grid": f"{_times(bundle.grid)} at {spacing}{window}",
         "normalisation": f"clip to {norm.lower:g} to {norm.upper:g} HU, mean {norm.mean:g}, sd {norm.sd:g}",
         "weights": f"SHA-256 {bundle.weights_sha256}",
         "folder": bundle.folder,

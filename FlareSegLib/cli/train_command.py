@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-NETWORKS = {"paper": (32, 64, 128, 256, 480, 480, 480, 480), "light": (16, 32, 64, 128, 160, 160)}
+from ..networks.spec import PAPER_NETWORK, AttentionUNet2DSpec, UNet2DSpec, UNet3DSpec, UNetSpec
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network by its name, with what differs from the paper's protocol where nothing else is asked for."""
+
+    spec: UNetSpec
+    words: str
+    spacing: float | None = None
+    grid: int = 512
+    batch: int = 12
+
+
+#: A window of the 3D network at 1.6 mm has as many voxels as nnU-Net's own 3D patches, and nnU-Net's batch is 2 there.
+NETWORKS = {
+    "paper": Preset(PAPER_NETWORK, "the paper's, 41.3 million parameters"),
+    "light": Preset(UNet2DSpec((16, 32, 64, 128, 160, 160)), "2.7 million"),
+    "attention": Preset(AttentionUNet2DSpec(), "the paper's with attention gates"),
+    "unet3d": Preset(UNet3DSpec(), "3D, windows of 32 slices at 1.6 mm, grid 256, batch 2", 1.6, 256, 2),
+}
+DEFAULT_MIX = Path("default mix")  # what --simulate alone stands for
 EPILOG = """examples:
   flareseg train nnUNet_raw/Dataset021_FLARE21 -o runs/paper              # the paper's protocol: days on one GPU
   flareseg train FLARE21 -o runs/paper --max-minutes 9 --resume           # in short leases of a GPU, again and again
   flareseg train FLARE21 -o runs/light --network light --spacing 1.6 --grid 256 --epochs 40
+  flareseg train FLARE21 -o runs/attention --network attention            # or unet3d: what the paper compared
+  flareseg train FLARE21 -o runs/diseases --simulate                      # half of the slices with simulated diseases
   torchrun --nproc-per-node 2 -m FlareSegLib.cli.train FLARE21 -o runs/paper     # two processes, one batch
   flareseg pack FLARE21 -o flare21.tar --megabytes 40 --spacing 1.6       # then: flareseg train flare21.tar …
 
@@ -41,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="RUN", type=Path, required=True, help="folder of the training")
     parser.add_argument("--resume", action="store_true", help="go on with the training in RUN (or begin it)")
     parser.add_argument("--network", default="paper", choices=NETWORKS,
-                        help="paper: 41.3 million parameters; light: 2.7 million")
+                        help="; ".join(f"{name}: {preset.words}" for name, preset in NETWORKS.items()))
     parser.add_argument("--spacing", type=float, metavar="MM",
                         help="work at this spacing (default: each CT's own in-plane spacing, as in the paper)")
     parser.add_argument("--grid", type=int, metavar="N", help="rows and columns of a slice (default: 512)")
@@ -50,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, metavar="N", help="slices a step (default: 12, a third with an organ)")
     parser.add_argument("--learning-rate", type=float, metavar="R", help="at the start (default: 0.01)")
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
+    parser.add_argument("--simulate", metavar="MIX.json", type=Path, nargs="?", const=DEFAULT_MIX,
+                        help="simulate diseases meanwhile, drawn from this mix (flareseg simulate --write-mix) or a default")
+    parser.add_argument("--simulated-share", type=float, default=0.5, metavar="P", help="of all slices (default: 0.5)")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"),
                         help="default: bfloat16 where the hardware has it")
@@ -67,16 +93,17 @@ def run(options: argparse.Namespace) -> None:
     from ..training.team import join_team
     from ..training.trainer import TrainerOptions, choose_precision
 
-    protocol = protocol_from(options)
+    protocol, simulation = protocol_from(options), simulation_from(options)
+    spacing = options.spacing or NETWORKS[options.network].spacing
     with join_team(options.device) as team, _Bar(team.leads) as bar:
         store = team.first(lambda: prepare_store(options.data, options.store or options.output / "slices",
-                                                 options.spacing, bar.stage))
+                                                 spacing, bar.stage))
         words = ModelWords(name=options.name)
         words = replace(words, licence=options.licence) if options.licence else words
-        spec = spec_from(options.network, len(store.description.organs) + 1)
+        spec = replace(NETWORKS[options.network].spec, classes=len(store.description.organs) + 1)
         trainer = TrainerOptions(options.precision or choose_precision(team.device),
                                  _workers(options.workers, team), options.max_minutes, options.save_minutes)
-        model = train_model(store, options.output, spec, protocol, team, trainer, words, options.resume,
+        model = train_model(store, options.output, spec, protocol, team, trainer, words, options.resume, simulation,
                             bar.write if team.leads else lambda sentence: None,
                             lambda step, loss: bar.step(step, protocol.steps, loss))
     if team.leads:
@@ -110,9 +137,11 @@ def protocol_from(options: argparse.Namespace):
     from ..errors import FlareSegError
     from ..training.protocol import PAPER_PROTOCOL
 
-    chosen = {"grid": None if options.grid is None else (options.grid, options.grid), "epochs": options.epochs,
-              "iterations": options.iterations, "batch": options.batch, "learning_rate": options.learning_rate,
-              "seed": options.seed}
+    preset = NETWORKS[options.network]
+    grid, batch = (getattr(preset if asked is None else options, name)
+                   for name, asked in (("grid", options.grid), ("batch", options.batch)))
+    chosen = {"grid": (grid, grid), "epochs": options.epochs, "iterations": options.iterations, "batch": batch,
+              "learning_rate": options.learning_rate, "seed": options.seed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     protocol = replace(PAPER_PROTOCOL, **chosen)
     if min(protocol.epochs, protocol.iterations, protocol.batch, *protocol.grid) < 1 or not protocol.learning_rate > 0:
@@ -120,11 +149,25 @@ def protocol_from(options: argparse.Namespace):
     return replace(protocol, forced_foreground=round(protocol.batch / 3))
 
 
-def spec_from(network: str, classes: int):
-    """The network by its name."""
-    from ..networks.spec import UNet2DSpec
+def simulation_from(options: argparse.Namespace):
+    """What diseases are simulated meanwhile; None for none.
 
-    return UNet2DSpec(NETWORKS[network], classes=classes)
+    Raises
+    ------
+    FlareSegError
+        "bad_option", or as `disease.mix.read_mix` does.
+    """
+    if options.simulate is None:
+        return None
+    from ..disease.catalogue import DISEASES, find
+    from ..disease.mix import default_mix, read_mix
+    from ..errors import FlareSegError
+    from ..training.simulated_cases import SimulationProtocol
+
+    if not 0 < options.simulated_share <= 1:
+        raise FlareSegError("bad_option", "The share of simulated slices must be above 0 and at most 1.")
+    mix = default_mix(DISEASES) if options.simulate is DEFAULT_MIX else read_mix(options.simulate, find)
+    return SimulationProtocol(mix, options.simulated_share, seed=options.seed or 0)
 
 
 def _workers(asked: int | None, team) -> int:

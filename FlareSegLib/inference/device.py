@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -85,6 +85,11 @@ def cpu_device(exact: bool = False) -> Device:
                       f"CPU, {at_a_time(streams)}, bfloat16, which this processor supports natively.")
     return Device("cpu", "float32", False, 1, streams,
                   f"CPU, {at_a_time(streams)}, float32: this processor has no native bfloat16.")
+
+
+def one_window_at_a_time(device: Device) -> Device:
+    """Return the device for a 3D network: a window of slices is work for all cores, and takes the memory of many slices."""
+    return replace(device, batch=1, streams=1)
 
 
 def at_a_time(slices: int) -> str:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks.unet2d import UNet2D
+from ..networks.unet import UNet
 from .device import Device
 
 
@@ -18,7 +18,7 @@ class OneSliceNorm(nn.Module):
     For a batch of one both are the same formula; the CPU kernels differ by rounding only.
     """
 
-    def __init__(self, norm: nn.InstanceNorm2d):
+    def __init__(self, norm: nn.InstanceNorm2d | nn.InstanceNorm3d):
         super().__init__()
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
 
@@ -26,11 +26,11 @@ class OneSliceNorm(nn.Module):
         return F.batch_norm(features, None, None, self.weight, self.bias, training=True, momentum=0.0, eps=self.eps)
 
 
-def shape_for_device(network: UNet2D, device: Device) -> UNet2D:
+def shape_for_device(network: UNet, device: Device) -> UNet:
     """Return the network on `device`, in the device's precision; the one that was given keeps its weights.
 
     The exact path runs the plain network (on the CPU itself, not a copy: 165 MB less for the paper's). Otherwise
-    weights are channels-last, and on the CPU (one slice a forward pass) instance normalisation runs as batch
+    weights of 2D networks are channels-last, and on the CPU (one slice or window a forward pass) instance normalisation runs as batch
     normalisation.
     """
     if device.exact and device.name == "cpu":
@@ -40,13 +40,14 @@ def shape_for_device(network: UNet2D, device: Device) -> UNet2D:
         return network.to(device.name)
     if device.name == "cpu":
         replace_norms(network)
-    return network.to(device.name, device.dtype, memory_format=torch.channels_last)
+    network = network.to(device.name, device.dtype)
+    return network if network.spec.window else network.to(memory_format=torch.channels_last)
 
 
 def replace_norms(module: nn.Module) -> None:
     """Put `OneSliceNorm` in the place of every instance normalisation."""
     for name, child in module.named_children():
-        if isinstance(child, nn.InstanceNorm2d):
+        if isinstance(child, (nn.InstanceNorm2d, nn.InstanceNorm3d)):
             setattr(module, name, OneSliceNorm(child))
         else:
             replace_norms(child)

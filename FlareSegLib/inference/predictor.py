@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import FlareSegError
-from ..networks.unet2d import UNet2D
+from ..networks.unet import UNet
 from ..preprocessing.inplane import InPlanePlan, from_grid, to_grid
 from ..preprocessing.normalisation import Normalisation
 from .device import Device, at_a_time, cpu_device
@@ -24,7 +24,7 @@ class SliceTask:
     Attributes
     ----------
     read : callable
-        ``read(index)`` returns one slice (rows, columns), float32 HU.
+        ``read(index)`` returns one slice (rows, columns), float32 HU; for a 3D network a window (slices, rows, columns).
     plan : InPlanePlan
         In-plane grid.
     normalisation : Normalisation
@@ -36,9 +36,9 @@ class SliceTask:
     normalisation: Normalisation
 
 
-def predict_slices(network: UNet2D, device: Device, task: SliceTask, indices: tuple[int, ...],
+def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tuple[int, ...],
                    note: Callable[[str], None] = lambda sentence: None) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, labels) for every slice asked for, in any order; labels are uint8 (rows, columns).
+    """Yield (index, labels) for every slice or window asked for, in any order; labels are uint8, of its shape.
 
     When memory runs out the batch is halved, then the number of simultaneous slices, then the CPU takes over;
     `note` hears of it in one sentence.
@@ -64,16 +64,20 @@ def predict_slices(network: UNet2D, device: Device, task: SliceTask, indices: tu
             note(sentence)
 
 
-def label_batch(network: UNet2D, device: Device, task: SliceTask, indices: tuple[int, ...]) -> np.ndarray:
-    """Return the labels of a few slices in one forward pass, uint8 (slices, rows, columns)."""
-    slices = torch.from_numpy(np.stack([task.read(index) for index in indices])[:, None])
-    grid = to_grid(slices, task.plan)
-    inputs = torch.from_numpy(task.normalisation.apply(grid.numpy())).to(device.name, device.dtype)
+def label_batch(network: UNet, device: Device, task: SliceTask, indices: tuple[int, ...]) -> np.ndarray:
+    """Return the labels of a few slices, or windows, in one forward pass: uint8 (n, [slices,] rows, columns)."""
+    stack = torch.from_numpy(np.stack([task.read(index) for index in indices]))
+    grid = to_grid(stack.reshape(-1, 1, *stack.shape[-2:]), task.plan)  # resampling knows single slices only
+    normalised = torch.from_numpy(task.normalisation.apply(grid.numpy()))
+    inputs = normalised.reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid).to(device.name, device.dtype)
     # TF32 convolutions round float32 to 10 bits of mantissa: not in the reference path
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=not device.exact):
         logits = network(inputs).float()
+        if logits.ndim == 5:
+            logits = logits.transpose(1, 2).flatten(0, 1)
         # max, not argmax: over the class axis torch's argmax is thirty times slower on the CPU
-        return from_grid(logits, task.plan).max(dim=1).indices.to(torch.uint8).cpu().numpy()
+        labels = from_grid(logits, task.plan).max(dim=1).indices.to(torch.uint8)
+        return labels.reshape(stack.shape).cpu().numpy()
 
 
 def _run(network, device: Device, task: SliceTask, indices) -> Iterator[tuple[int, np.ndarray]]:

@@ -18,12 +18,13 @@ from ..volumes.checks import check_ct
 from ..volumes.orientation import from_axial, to_axial
 from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
-from .device import choose_device
+from .device import choose_device, one_window_at_a_time
 from .memory import peak_memory_mb
 from .postprocess import NOTE as ISLANDS_REMOVED
 from .postprocess import keep_largest_pieces
 from .predictor import SliceTask, predict_slices
 from .segmentation import Segmentation
+from .windows import plan_windows
 
 Progress = Callable[[int, int], None]
 
@@ -35,7 +36,8 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
     """Segment liver, kidney, spleen and pancreas on an abdominal CT.
 
     The method is the paper's (Witanto et al., FLARE21): z-isotropification, then the 2D U-Net on whole slices;
-    no cropping, no patches, no post-processing unless `keep_largest` asks for it.
+    no cropping, no patches, no post-processing unless `keep_largest` asks for it. A model with a 3D network sees
+    windows of whole isotropic slices (`windows`).
 
     Parameters
     ----------
@@ -96,29 +98,41 @@ def label_axial(axial: Volume, bundle: ModelBundle, network, device, progress: P
                 every_isotropic_slice: bool = False) -> tuple[np.ndarray, int]:
     """Return the labels of an axial volume (uint8, its shape) and the number of slices run.
 
+    A 2D network sees single slices, which are windows of one slice here.
+
     Parameters
     ----------
     every_isotropic_slice : bool
-        Run the isotropic slices that nothing reads, too: the paper's way to the letter. It costs more and
-        changes no label (a test holds that).
+        Run the isotropic slices (of a 3D network: the windows) that nothing reads, too: the paper's way to the letter.
+        It costs more and changes no label (a test holds that).
     """
     slice_spacing = (axial.spacing[1], axial.spacing[0])
     working = bundle.working_spacing or slice_spacing
     z = plan_z(axial.array.shape[0], axial.spacing[2], float(np.mean(working)))
     plan = plan_inplane(axial.array.shape[1:], slice_spacing, working, bundle.grid, bundle.network.divisor)
-    task = SliceTask(lambda index: isotropic_slice(axial.array, z, index), plan, bundle.normalisation)
-    indices = tuple(range(z.isotropic)) if every_isotropic_slice else z.needed
-    readers = {index: [] for index in indices}
+    window = bundle.network.window
+    windows = plan_windows(z.isotropic, window or 1)
+    readers = {number: [] for number in range(len(windows.starts))}
     for stored, index in enumerate(z.reads):
-        readers[index].append(stored)
+        number, place = windows.place(index)
+        readers[number].append((stored, place))
+    indices = tuple(number for number, reading in readers.items() if reading or every_isotropic_slice)
+
+    def read(number: int) -> np.ndarray:
+        stack = windows.read(lambda index: isotropic_slice(axial.array, z, index), number)
+        return stack if window else stack[0]
+
+    task = SliceTask(read, plan, bundle.normalisation)
+    device = one_window_at_a_time(device) if window else device
     labels = np.zeros(axial.array.shape, np.uint8)
     # closing: when progress raises, the slices still queued are dropped at once
     with closing(predict_slices(network, device, task, indices, note)) as predicted:
-        for done, (index, slice_labels) in enumerate(predicted, start=1):
-            labels[readers[index]] = slice_labels
+        for done, (number, found) in enumerate(predicted, start=1):
+            for stored, place in readers[number]:
+                labels[stored] = found[place] if window else found
             if progress:
                 progress(done, len(indices))
-    return labels, len(indices)
+    return labels, len(indices) * windows.window
 
 
 def keep_organs(labels: np.ndarray, organs: tuple[Organ, ...]) -> np.ndarray:

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
-from ..networks.spec import UNet2DSpec
+from ..networks.spec import UNetSpec
 from ..organs import Organ
 from ..preprocessing.normalisation import Normalisation
 from . import description as fields
 
 if TYPE_CHECKING:
-    from ..networks.unet2d import UNet2D
+    from ..networks.unet import UNet
 
 FORMAT = 1
 DESCRIPTION_FILE = "model.json"
@@ -42,7 +42,7 @@ class ModelBundle:
         Where it lies.
     name, version, title : str
         Its short name (letters, digits, dot, underscore, hyphen), version and one line for people.
-    network : UNet2DSpec
+    network : UNetSpec
         The network's graph.
     organs : tuple of Organ
         What its labels 1, 2, ... stand for, in this order; 0 is background.
@@ -64,7 +64,7 @@ class ModelBundle:
     name: str
     version: str
     title: str
-    network: UNet2DSpec
+    network: UNetSpec
     organs: tuple[Organ, ...]
     working_spacing: tuple[float, float] | None
     grid: tuple[int, int]
@@ -141,7 +141,7 @@ def verify_bundle(bundle: ModelBundle) -> None:
     _check_shapes(bundle, shapes)
 
 
-def load_network(bundle: ModelBundle) -> UNet2D:
+def load_network(bundle: ModelBundle) -> UNet:
     """Return the bundle's network in evaluation mode, float32, on the CPU.
 
     The checksum is taken of the very bytes that become the weights. Half-precision weights are converted.
@@ -167,7 +167,7 @@ def load_network(bundle: ModelBundle) -> UNet2D:
     return network.eval()
 
 
-def write_bundle(folder: str | Path, network: UNet2D, *, name: str, version: str, title: str,
+def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, title: str,
                  organs: tuple[Organ, ...], working_spacing: tuple[float, float] | None, grid: tuple[int, int],
                  normalisation: Normalisation, training: dict, licence: str, intended_use: str,
                  half: bool = False) -> ModelBundle:
@@ -177,7 +177,7 @@ def write_bundle(folder: str | Path, network: UNet2D, *, name: str, version: str
     ----------
     folder : str or Path
         The bundle's folder; it must not exist.
-    network : UNet2D
+    network : UNet
         The network with its weights.
     half : bool
         Store the weights as float16: half the size, values rounded to 11 bits.
@@ -192,7 +192,7 @@ def write_bundle(folder: str | Path, network: UNet2D, *, name: str, version: str
     weights = _weights_content(network, half)
     description = {
         "format": FORMAT, "name": name, "version": version, "title": title,
-        "network": {"type": "unet2d", **asdict(network.spec)},
+        "network": {"type": network.spec.kind, **asdict(network.spec)},
         "labels": [asdict(organ) for organ in organs],
         "working_spacing": working_spacing, "grid": grid, "normalisation": asdict(normalisation),
         "training": training, "licence": licence, "intended_use": intended_use,
@@ -241,7 +241,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _weights_content(network: UNet2D, half: bool) -> bytes:
+def _weights_content(network: UNet, half: bool) -> bytes:
     import torch
     from safetensors.torch import save
 
@@ -254,14 +254,14 @@ def _weights_content(network: UNet2D, half: bool) -> bytes:
     return save(tensors)
 
 
-def _empty_network(spec: UNet2DSpec) -> UNet2D:
+def _empty_network(spec: UNetSpec) -> UNet:
     """The network without values: names and shapes only, nothing is allocated or initialised."""
     import torch
 
-    from ..networks.unet2d import UNet2D
+    from ..networks.build import build_network
 
     with torch.device("meta"):
-        return UNet2D(spec)
+        return build_network(spec)
 
 
 def _check_shapes(bundle: ModelBundle, shapes: dict[str, tuple[int, ...]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FlareSegError
-from ..networks.spec import UNet2DSpec
+from ..networks.spec import NETWORK_KINDS, UNet3DSpec, UNetSpec
 from ..organs import Code, Organ
 from ..preprocessing.normalisation import Normalisation
 
@@ -19,6 +19,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST_DESCRIPTION = 4 * 2**20
 #: Bounds on what a description may ask for, so that a wrong one cannot claim the machine's memory.
 LARGEST_WIDTH, LARGEST_DEPTH, LARGEST_CLASSES, LARGEST_SIDE = 2048, 10, 256, 4096
+LARGEST_WINDOW = 512
 
 
 def invalid(field: str, reason: str) -> FlareSegError:
@@ -122,25 +123,30 @@ def number(data: dict, field: str, where: str = "") -> float:
     return float(value)
 
 
-def network(data: dict) -> UNet2DSpec:
+def network(data: dict) -> UNetSpec:
     """Return the network's graph from the description's "network"."""
-    if text(data, "type", "network.") != "unet2d":
-        raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is not \"unet2d\"; "
-                                             "update FlareSeg if the model is newer than it.")
+    kind = NETWORK_KINDS.get(text(data, "type", "network."))
+    if kind is None:
+        raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is none of "
+                                             f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer than it.")
     features = take(data, "features", list, "network.")
     numbered = dict(enumerate(features))
-    spec = UNet2DSpec(
+    of_a_window = {} if kind is not UNet3DSpec else {
+        "slices": whole(data, "slices", 1, LARGEST_WINDOW, "network."),
+        "z_halvings": whole(data, "z_halvings", 0, LARGEST_DEPTH, "network.")}
+    spec = kind(
         features=tuple(whole(numbered, level, 1, LARGEST_WIDTH, "network.features ") for level in numbered),
         in_channels=whole(data, "in_channels", 1, 1, "network."),
         classes=take(data, "classes", int, "network."),
         head_bias=take(data, "head_bias", bool, "network."),
         up_bias=take(data, "up_bias", bool, "network."),
+        **of_a_window,
     )
     check_network(spec)
     return spec
 
 
-def check_network(spec: UNet2DSpec) -> None:
+def check_network(spec: UNetSpec) -> None:
     """Refuse a graph that is not a network for CT or that would claim the machine's memory."""
     if not 2 <= len(spec.features) <= LARGEST_DEPTH:
         raise invalid("network.features", f"must have 2 to {LARGEST_DEPTH} widths")
@@ -148,9 +154,14 @@ def check_network(spec: UNet2DSpec) -> None:
         raise invalid("network.features", f"must be widths of 1 to {LARGEST_WIDTH}")
     if not 2 <= spec.classes <= LARGEST_CLASSES:
         raise invalid("network.classes", f"must be between 2 and {LARGEST_CLASSES}")
+    if isinstance(spec, UNet3DSpec):
+        if spec.z_halvings >= len(spec.features):
+            raise invalid("network.z_halvings", "must be fewer than there are widths")
+        if not 1 <= spec.slices <= LARGEST_WINDOW or spec.slices % 2**spec.z_halvings:
+            raise invalid("network.slices", f"must be a multiple of {2**spec.z_halvings}, at most {LARGEST_WINDOW}")
 
 
-def organs(entries: list, spec: UNet2DSpec) -> tuple[Organ, ...]:
+def organs(entries: list, spec: UNetSpec) -> tuple[Organ, ...]:
     """Return the organs from the description's "labels": one for each class but background, in order."""
     found = tuple(_organ(entry, f"labels[{index}]") for index, entry in enumerate(entries))
     if [organ.label for organ in found] != list(range(1, spec.classes)):
@@ -192,7 +203,7 @@ def working_spacing(data: dict) -> tuple[float, float] | None:
     return spacing
 
 
-def grid(data: dict, spec: UNet2DSpec) -> tuple[int, int]:
+def grid(data: dict, spec: UNetSpec) -> tuple[int, int]:
     """Return rows and columns, multiples of the network's divisor."""
     values = take(data, "grid", list)
     sides = tuple(whole(dict(enumerate(values)), axis, 1, LARGEST_SIDE, "grid ") for axis in range(len(values)))

@@ -21,7 +21,7 @@ def level_weights(levels: int) -> list[float]:
 
     For the paper's seven levels: 0.5079, 0.2540, 0.1270, 0.0635, 0.0317, 0.0159, 0.
     """
-    raw = [0.5**level for level in range(levels - 1)] + [0.0]
+    raw = [0.5**level for level in range(levels - 1)] + [0.0] if levels > 1 else [1.0]
     return [weight / sum(raw) for weight in raw]
 
 
@@ -32,7 +32,8 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
     Parameters
     ----------
     levels : list of torch.Tensor
-        Logits (slices, classes, rows, columns) of each decoder level, finest first.
+        Logits (slices, classes, rows, columns) of each decoder level, finest first; of a 3D network (windows, classes,
+        slices, rows, columns), and all else accordingly.
     labels : torch.Tensor
         int64 (slices, rows, columns) on the finest grid; 255 is ignored.
     unlabelled : torch.Tensor, optional
@@ -43,9 +44,10 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
     total = levels[0].new_zeros(())
     for level, weight in enumerate(level_weights(len(levels))):
         if weight:
-            step = 2**level
-            total = total + weight * _dice_and_cross_entropy(levels[level].float(), labels[:, ::step, ::step],
-                                                            unlabelled, sum_over_processes)
+            steps = [fine // coarse for fine, coarse in zip(labels.shape[1:], levels[level].shape[2:])]
+            target = labels[(slice(None), *(slice(None, None, step) for step in steps))]
+            total = total + weight * _dice_and_cross_entropy(levels[level].float(), target, unlabelled,
+                                                            sum_over_processes)
     return total
 
 
@@ -60,9 +62,11 @@ def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
     cross_entropy = -(picked * known).sum() / known.sum().clamp(min=1)
 
     p = log_p[:, 1:].exp() * known[:, None]
-    truth = labels[:, None] == torch.arange(1, logits.shape[1], device=labels.device)[:, None, None]
+    space = tuple(range(2, logits.ndim))
+    classes = torch.arange(1, logits.shape[1], device=labels.device)
+    truth = labels[:, None] == classes.reshape(-1, *(1 for _ in space))
     overlap, size = ((part if unlabelled is None else part * ~unlabelled[:, 1:]).sum(dim=0)
-                     for part in ((p * truth).sum(dim=(2, 3)), p.sum(dim=(2, 3)) + truth.sum(dim=(2, 3))))
+                     for part in ((p * truth).sum(dim=space), p.sum(dim=space) + truth.sum(dim=space)))
     overlap, size = sum_over_processes(overlap), sum_over_processes(size)
     dice = (2 * overlap + DICE_SMOOTH) / (size + DICE_SMOOTH)
     return cross_entropy + 1 - dice.mean()
@@ -70,4 +74,4 @@ def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
 
 def _masked(log_p, unlabelled):
     """Log-probabilities of the unlabelled classes; minus infinity (a finite stand-in) for the others."""
-    return torch.where(unlabelled[:, :, None, None], log_p, log_p.new_tensor(-1e4))
+    return torch.where(unlabelled.reshape(*unlabelled.shape, *(1,) * (log_p.ndim - 2)), log_p, log_p.new_tensor(-1e4))

@@ -8,6 +8,7 @@ moreDA), v1's are used: one zoom factor drawn below or above 1 with equal chance
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,15 +43,23 @@ class PaperAugmentation:
 
 def below_or_above_one(limits: tuple[float, float]):
     """Return a sampler that draws between the lower limit and 1 or between 1 and the upper one, each half the time."""
-    def draw(*_, **__) -> float:
-        if np.random.random() < 0.5 and limits[0] < 1:
-            return float(np.random.uniform(limits[0], 1))
-        return float(np.random.uniform(max(limits[0], 1), limits[1]))
-    return draw
+    return partial(_draw_factor, limits)  # no closure: samplers travel to worker processes
 
 
-def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugmentation()) -> list:
+def _draw_factor(limits: tuple[float, float], *_, **__) -> float:
+    if np.random.random() < 0.5 and limits[0] < 1:
+        return float(np.random.uniform(limits[0], 1))
+    return float(np.random.uniform(max(limits[0], 1), limits[1]))
+
+
+def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugmentation(), window: bool = False) -> list:
     """Return batchgeneratorsv2's transforms in nnU-Net v1's order; `RandomTransform`s carry the probabilities.
+
+    Parameters
+    ----------
+    window : bool
+        For windows of slices instead of single ones: all slices are rotated and zoomed alike, in plane (nnU-Net does so
+        with anisotropic volumes), blur and low resolution work in three dimensions, and z is mirrored, too.
 
     Raises
     ------
@@ -59,12 +68,13 @@ def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugment
     """
     bg = _library()
     s, maybe = settings, bg.RandomTransform
+    spatial = bg.SpatialTransform(
+        grid, patch_center_dist_from_border=0, random_crop=False, p_elastic_deform=0,
+        p_rotation=s.rotation_probability, rotation=tuple(np.deg2rad(s.rotation_degrees)),
+        p_scaling=s.zoom_probability, scaling=below_or_above_one(s.zoom), p_synchronize_scaling_across_axes=1,
+        border_mode_seg="constant", padding_value_seg=-1)
     return [
-        bg.SpatialTransform(
-            grid, patch_center_dist_from_border=0, random_crop=False, p_elastic_deform=0,
-            p_rotation=s.rotation_probability, rotation=tuple(np.deg2rad(s.rotation_degrees)),
-            p_scaling=s.zoom_probability, scaling=below_or_above_one(s.zoom), p_synchronize_scaling_across_axes=1,
-            border_mode_seg="constant", padding_value_seg=-1),
+        partial(_in_plane, spatial) if window else spatial,
         maybe(bg.GaussianNoiseTransform(s.noise_sd, synchronize_channels=True), s.noise_probability),
         # without trying out which blur is faster: what is drawn must not depend on the machine
         maybe(bg.GaussianBlurTransform(s.blur_sigma, p_per_channel=1, benchmark=False), s.blur_probability),
@@ -74,9 +84,15 @@ def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugment
               s.low_resolution_probability),
         maybe(bg.GammaTransform(below_or_above_one(s.gamma), 1, False, 1, 1), s.inverted_gamma_probability),
         maybe(bg.GammaTransform(below_or_above_one(s.gamma), 0, False, 1, 1), s.gamma_probability),
-        bg.MirrorTransform(s.mirror_axes),
+        bg.MirrorTransform((0, *(axis + 1 for axis in s.mirror_axes)) if window else s.mirror_axes),
         bg.RemoveLabelTansform(-1, 0),
     ]
+
+
+def _in_plane(step, image: torch.Tensor, segmentation: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Apply a transform of slices to a window (1, slices, rows, columns): its slices are the channels."""
+    moved = step(image=image[0], segmentation=segmentation[0])
+    return {name: moved[name][None] for name in ("image", "segmentation")}
 
 
 def augment_slice(image: torch.Tensor, labels: torch.Tensor, steps: list,
@@ -86,9 +102,9 @@ def augment_slice(image: torch.Tensor, labels: torch.Tensor, steps: list,
     Parameters
     ----------
     image : torch.Tensor
-        Normalised, float32, (1, rows, columns).
+        Normalised, float32, (1, rows, columns); of a window (1, slices, rows, columns).
     labels : torch.Tensor
-        int16, (1, rows, columns).
+        int16, of the same shape.
     steps : list
         From `transforms`.
     seed : int

@@ -10,14 +10,18 @@ import torch
 
 from ..errors import FlareSegError
 from ..models.bundle import ModelBundle, write_bundle
-from ..networks.spec import UNet2DSpec
-from ..networks.unet2d import UNet2D
+from ..networks.build import build_network
+from ..networks.spec import UNetSpec
+from ..networks.unet import UNet
 from ..organs import organs_of
+from .fingerprint import Fingerprint
+from .json_files import write_json
 from .pack import unpack
 from .protocol import TrainingProtocol
 from .raw_checks import check_dataset
 from .raw_data import find_raw_dataset
-from .run_folder import RunFolder, open_run, write_json
+from .run_folder import RunFolder, open_run
+from .simulated_cases import SimulatedCases, SimulationProtocol
 from .slice_dataset import SliceDataset
 from .slice_store import STORE_FILE, SliceStore, open_store
 from .store_building import build_store
@@ -60,8 +64,9 @@ def prepare_store(data: str | Path, folder: Path, working_spacing: float | None 
     return build_store(dataset, folder, working_spacing, lambda done, total: progress("storing", done, total))
 
 
-def train_model(store: SliceStore, folder: str | Path, spec: UNet2DSpec, protocol: TrainingProtocol, team: Team,
+def train_model(store: SliceStore, folder: str | Path, spec: UNetSpec, protocol: TrainingProtocol, team: Team,
                 options: TrainerOptions = TrainerOptions(), words: ModelWords = ModelWords(), resume: bool = False,
+                simulation: SimulationProtocol | None = None,
                 log: Log = lambda sentence: None,
                 on_step: Callable[[int, float], None] = lambda step, loss: None) -> Path | None:
     """Train on a store and return the finished bundle's folder; None where the time was over first.
@@ -72,6 +77,8 @@ def train_model(store: SliceStore, folder: str | Path, spec: UNet2DSpec, protoco
         See `run_folder`.
     resume : bool
         Go on with the training in the folder.
+    simulation : SimulationProtocol or None
+        Put simulated diseases into some of the slices. The fingerprint stays that of the data.
 
     Raises
     ------
@@ -82,23 +89,26 @@ def train_model(store: SliceStore, folder: str | Path, spec: UNet2DSpec, protoco
     organs = organs_of(dict(store.description.organs))
     _check_fit(spec, protocol, team, len(organs))
     found = store.fingerprint()
-    settings = {"protocol": asdict(protocol), "network": asdict(spec), "fingerprint": asdict(found),
-                "store": asdict(store.description), "cases": [case.record.name for case in store.cases]}
+    simulated_by = None if simulation is None else simulation.document()
+    settings = {"protocol": asdict(protocol), "network": {"type": spec.kind, **asdict(spec)},
+                "fingerprint": asdict(found), "store": asdict(store.description),
+                "cases": [case.record.name for case in store.cases], "simulation": simulated_by}
     run = team.first(lambda: open_run(folder, settings, resume or not team.leads))
+    simulated = None if simulation is None else team.first(lambda: _pool(store, run, simulation, team))
     torch.manual_seed(protocol.seed)
-    network = UNet2D(spec)
-    describe = _Describer(store, spec, protocol, words)
+    network = build_network(spec)
+    describe = _Describer(store, found, protocol, words, simulated_by)
     if team.leads:
-        write_json(run.folder / "fingerprint.json", asdict(found))
+        write_json(run.folder / "fingerprint.json", asdict(found), indent=1)
     with _board(run, team, log) as board:
-        def on_epoch(epoch: int, loss: float, network: UNet2D) -> None:
+        def on_epoch(epoch: int, loss: float, network: UNet) -> None:
             board("loss", loss, epoch)
             board("learning rate", protocol.rate(epoch * protocol.iterations - 1), epoch)
             log(f"epoch {epoch}/{protocol.epochs}: loss {loss:.4f}")
             if epoch in SNAPSHOT_EPOCHS and epoch < protocol.epochs and not run.snapshot(epoch).exists():
                 describe.write(run.snapshot(epoch), network, epoch)
 
-        dataset = SliceDataset(store.cases, found.normalisation, protocol)
+        dataset = SliceDataset(store.cases, found.normalisation, protocol, spec.window, simulated)
         finished = train(network, dataset, protocol, run, team, options, on_epoch, on_step)
     if team.leads and finished and not run.model.exists():
         describe.write(run.model, network, protocol.epochs)
@@ -110,21 +120,34 @@ class _Describer:
     """Writes a bundle of the network as it is."""
 
     store: SliceStore
-    spec: UNet2DSpec
+    fingerprint: Fingerprint
     protocol: TrainingProtocol
     words: ModelWords
+    simulated_by: dict | None
 
-    def write(self, folder: Path, network: UNet2D, epochs: int) -> ModelBundle:
+    def write(self, folder: Path, network: UNet, epochs: int) -> ModelBundle:
         spacing = self.store.description.working_spacing
         training = {"protocol": asdict(self.protocol), "epochs_done": epochs,
-                    "cases": len(self.store.cases), "fingerprint": asdict(self.store.fingerprint())}
+                    "cases": len(self.store.cases), "fingerprint": asdict(self.fingerprint)}
+        if self.simulated_by is not None:
+            training["simulation"] = self.simulated_by
         return write_bundle(folder, network, organs=organs_of(dict(self.store.description.organs)),
                             working_spacing=None if spacing is None else (spacing, spacing), grid=self.protocol.grid,
-                            normalisation=self.store.fingerprint().normalisation, training=training,
+                            normalisation=self.fingerprint.normalisation, training=training,
                             **asdict(self.words))
 
 
-def _check_fit(spec: UNet2DSpec, protocol: TrainingProtocol, team: Team, organs: int) -> None:
+def _pool(store: SliceStore, run: RunFolder, simulation: SimulationProtocol, team: Team) -> SimulatedCases:
+    """The pool of simulated cases; the leading process tidies it."""
+    from ..disease.catalogue import find
+
+    pool = SimulatedCases(store, run.simulated, find, simulation)
+    if team.leads:
+        pool.tidy()
+    return pool
+
+
+def _check_fit(spec: UNetSpec, protocol: TrainingProtocol, team: Team, organs: int) -> None:
     if spec.classes != organs + 1:
         raise FlareSegError("bad_option", f"The network has {spec.classes} classes, the data set {organs} organs and "
                                           "background.")

@@ -5,6 +5,7 @@
     losses.jsonl      one line a step
     checkpoint.pt     network and optimiser (plain tensors and numbers; read without running code)
     snapshots/        bundles of early epochs
+    simulated/        cases with simulated diseases, where the training has them
     model/            the finished bundle
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 
 from ..errors import FlareSegError
+from .json_files import write_json
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class RunFolder:
     def model(self) -> Path:
         """The finished bundle."""
         return self.folder / "model"
+
+    @property
+    def simulated(self) -> Path:
+        """Cases with simulated diseases, the newest ones."""
+        return self.folder / "simulated"
 
     def snapshot(self, epoch: int) -> Path:
         """The bundle of an early epoch."""
@@ -71,7 +78,7 @@ def open_run(folder: str | Path, settings: dict, resume: bool) -> RunFolder:
         return run
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
+        write_json(path, settings, indent=1)
     except OSError as error:
         raise FlareSegError("output_unwritable", f"{folder} cannot be written; choose another place.") from error
     return run
@@ -120,10 +127,3 @@ def keep_losses(run: RunFolder, steps: int) -> list[float]:
         lines.pop()
     run.losses.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return [json.loads(line)["loss"] for line in lines]
-
-
-def write_json(path: Path, data) -> None:
-    """Write plain data, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)

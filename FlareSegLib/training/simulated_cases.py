@@ -10,18 +10,19 @@ slices that an uninterrupted one would, and several processes those that one wou
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..disease.case import Case, Grid
-from ..disease.mix import Mix, draw_operations
-from ..disease.recipe import Find, Recipe
+from ..disease.mix import Mix, draw_operations, mix_text
+from ..disease.recipe import Find, Recipe, recipe_text
 from ..disease.simulation import ready_scene, reinstantiated, simulate
 from ..errors import FlareSegError
 from ..organs import FLARE_ORGANS
@@ -61,6 +62,13 @@ class SimulationProtocol:
     pool: int = 6
     slices_a_volume: int = 600
     seed: int = 0
+
+    def document(self) -> dict:
+        """Plain JSON data of everything: what a resumed training must have the same, and what a model says of it."""
+        model = self.recipe_or_mix
+        text = mix_text(model) if isinstance(model, Mix) else recipe_text(model)
+        numbers = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "recipe_or_mix"}
+        return {**numbers, "diseases": json.loads(text)}
 
     def volume_of(self, number: int, slot: int) -> int:
         """The volume that lies in a slot of the pool when slice `number` is drawn; volumes count from 1."""

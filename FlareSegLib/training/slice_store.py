@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import FlareSegError
 from .fingerprint import EMPTY_HISTOGRAM, HIGHEST_HU, LOWEST_HU, Fingerprint, HuHistogram, fingerprint
+from .json_files import write_json
 
 FORMAT = 1
 STORE_FILE = "store.json"
@@ -212,7 +213,7 @@ def claim_store(folder: Path, description: StoreDescription) -> None:
     elif any(folder.iterdir()):
         raise FlareSegError("output_exists", f"{folder} is not empty and no slice store; choose another folder.")
     else:
-        _write_json(folder / STORE_FILE, {"format": FORMAT, **asdict(description)})
+        write_json(folder / STORE_FILE, {"format": FORMAT, **asdict(description)})
 
 
 def stored_sources(folder: Path, name: str) -> tuple[tuple[int, int], ...] | None:
@@ -252,10 +253,4 @@ def _read_record(path: Path) -> CaseRecord:
 def _write_record(folder: Path, record: CaseRecord) -> None:
     """Of the histogram only what occurs: a few hundred of four thousand values."""
     counts = {LOWEST_HU + i: count for i, count in enumerate(record.foreground.counts) if count}
-    _write_json(folder / f"{record.name}{RECORD_ENDING}", {**asdict(record), "foreground": counts})
-
-
-def _write_json(path: Path, data: dict) -> None:
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    partial.write_text(json.dumps(data) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_json(folder / f"{record.name}{RECORD_ENDING}", {**asdict(record), "foreground": counts})

@@ -7,6 +7,8 @@ import torch
 
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.models.bundle import load_network, read_bundle, verify_bundle, write_bundle
+from FlareSegLib.networks.build import build_network
+from FlareSegLib.networks.spec import AttentionUNet2DSpec, UNet3DSpec
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.organs import FLARE_ORGANS
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
@@ -40,6 +42,28 @@ def test_round_trip(folder, network):
     slices = torch.randn(1, 1, 32, 32)
     with torch.inference_mode():
         assert torch.equal(load_network(bundle)(slices), network(slices))
+
+
+@pytest.mark.parametrize("spec", [AttentionUNet2DSpec((4, 6, 8)), UNet3DSpec((4, 6, 8), slices=8, z_halvings=1)])
+def test_other_networks_travel_as_well(tmp_path, spec):
+    network = build_network(spec).eval()
+    bundle = read_bundle(write_bundle(tmp_path / "variant", network, **FIELDS).folder)
+    assert bundle.network == spec and type(bundle.network) is type(spec)
+    inputs = torch.randn(1, 1, *([spec.window] if spec.window else []), 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(load_network(bundle)(inputs), network(inputs))
+
+
+@pytest.mark.parametrize("changes", [{"slices": 9}, {"slices": 0}, {"z_halvings": 3}, {"z_halvings": -1},
+                                     {"slices": None}, {"slices": 4096}])
+def test_a_wrong_window_is_named(tmp_path, changes):
+    network = build_network(UNet3DSpec((4, 6, 8), slices=8, z_halvings=1))
+    bundle = write_bundle(tmp_path / "variant", network, **FIELDS)
+    description = json.loads((bundle.folder / "model.json").read_text("utf-8"))["network"]
+    change(bundle.folder, network={**description, **changes})
+    with pytest.raises(FlareSegError, match=next(iter(changes))) as caught:
+        read_bundle(bundle.folder)
+    assert caught.value.code == "model_invalid"
 
 
 def test_half_precision_halves_the_file_and_changes_little(tmp_path, folder, network):

@@ -1,0 +1,64 @@
+"""Which windows of isotropic slices a 3D network sees, and from which of them each slice takes its labels.
+
+Windows overlap by half and always hold whole slices: nothing is cut in plane, no logits are blended. A slice takes its
+labels from the window in whose middle it lies most, so that it has at least a quarter of a window as context on either
+side, but for the first and last slices of the CT.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..preprocessing.inplane import AIR_HU
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """The windows over a CT.
+
+    Attributes
+    ----------
+    slices : int
+        Isotropic slices of the CT.
+    window : int
+        Slices of a window.
+    starts : tuple of int
+        First slice of each; below zero where the CT is shorter than a window: it is centred in air.
+    """
+
+    slices: int
+    window: int
+    starts: tuple[int, ...]
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The window that a slice takes its labels from, and the slice's place in it."""
+        ideal = index - (self.window - 1) / 2
+        after = bisect_left(self.starts, ideal)
+        number = min(range(max(0, after - 1), min(after + 1, len(self.starts))),
+                     key=lambda each: abs(self.starts[each] - ideal))
+        return number, index - self.starts[number]
+
+    def read(self, read_slice: Callable[[int], np.ndarray], number: int) -> np.ndarray:
+        """Return a window (slices, rows, columns), float32 HU; beyond the CT there is air."""
+        first = self.starts[number]
+        inside = {index: read_slice(index) for index in range(max(first, 0), min(first + self.window, self.slices))}
+        air = np.full_like(next(iter(inside.values())), AIR_HU)
+        return np.stack([inside.get(index, air) for index in range(first, first + self.window)])
+
+
+def plan_windows(slices: int, window: int) -> WindowPlan:
+    """Plan the windows over a number of slices.
+
+    Examples
+    --------
+    >>> plan_windows(20, 8).starts, plan_windows(5, 8).starts
+    ((0, 4, 8, 12), (-1,))
+    """
+    if slices <= window:
+        return WindowPlan(slices, window, (-((window - slices) // 2),))
+    starts = {min(start, slices - window) for start in range(0, slices, max(1, window // 2))}
+    return WindowPlan(slices, window, tuple(sorted(starts)))

@@ -1,0 +1,99 @@
+"""A 3D network sees every slice of a CT in whole windows, and labels come back on the CT's grid."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from FlareSegLib.inference import segment as segment_module
+from FlareSegLib.inference.device import Device, cpu_device
+from FlareSegLib.inference.network_form import shape_for_device
+from FlareSegLib.inference.segment import label_axial, segment
+from FlareSegLib.inference.windows import plan_windows
+from FlareSegLib.networks.build import build_network
+from FlareSegLib.networks.spec import UNet3DSpec
+from FlareSegLib.preprocessing.isotropic import plan_z
+
+from .conftest import tiny_bundle
+
+SPEC = UNet3DSpec((4, 6, 8), slices=8, z_halvings=1)
+
+
+@pytest.fixture(scope="module")
+def bundle_3d():
+    return tiny_bundle(network=SPEC)
+
+
+@pytest.fixture(scope="module")
+def network_3d():
+    torch.manual_seed(4)
+    return build_network(SPEC).eval()
+
+
+@given(st.integers(1, 120), st.integers(1, 40))
+def test_every_slice_has_a_window_and_context_in_it(slices, window):
+    plan = plan_windows(slices, window)
+    for index in range(slices):
+        number, place = plan.place(index)
+        assert plan.starts[number] + place == index and 0 <= place < window
+        before, after = place, window - 1 - place
+        if window <= slices:
+            assert min(before, index) >= min(window // 4, index) and min(after, slices - 1 - index) >= min(
+                (window - 1) // 4, slices - 1 - index)
+    assert all(0 <= start <= slices - window for start in plan.starts) or len(plan.starts) == 1
+    assert len(plan.starts) <= slices / max(1, window // 2) + 1
+
+
+@given(st.integers(1, 30))
+def test_windows_of_one_slice_are_the_slices(slices):
+    plan = plan_windows(slices, 1)
+    assert plan.starts == tuple(range(slices)) and all(plan.place(index) == (index, 0) for index in range(slices))
+
+
+def test_beyond_a_short_ct_there_is_air():
+    stack = plan_windows(3, 8).read(lambda index: np.full((2, 2), index, np.float32), 0)
+    assert stack[:, 0, 0].tolist() == [-1024, -1024, 0, 1, 2, -1024, -1024, -1024]
+
+
+@pytest.mark.parametrize("spacing_z", [1.0, 3.0, 9.0])
+def test_labels_come_back_and_skipping_windows_changes_none(bundle_3d, network_3d, ct, spacing_z):
+    volume = replace(ct, spacing=(1.1, 1.3, spacing_z))
+    lazy, few = label_axial(volume, bundle_3d, network_3d, cpu_device(exact=True))
+    full, many = label_axial(volume, bundle_3d, network_3d, cpu_device(exact=True), every_isotropic_slice=True)
+    assert lazy.shape == ct.array.shape and len(np.unique(lazy)) > 1 and np.array_equal(lazy, full)
+    isotropic = plan_z(15, spacing_z, 1.6).isotropic
+    assert few <= many == 8 * len(plan_windows(isotropic, 8).starts)
+
+
+def test_a_network_that_sees_single_voxels_labels_as_slice_by_slice(bundle, bundle_3d, ct):
+    """Windows, padding and the way back move nothing: a threshold is a threshold either way."""
+    class Threshold(torch.nn.Module):
+        def __init__(self, spec):
+            super().__init__()
+            self.spec = spec
+
+        def forward(self, inputs):
+            return torch.cat((inputs, -inputs, *[torch.full_like(inputs, -1e3)] * 3), dim=1)
+
+    expected, _ = label_axial(ct, bundle, Threshold(bundle.network), cpu_device(exact=True))
+    found, _ = label_axial(ct, bundle_3d, Threshold(SPEC), cpu_device(exact=True))
+    assert len(np.unique(found)) == 2 and np.array_equal(found, expected)
+
+
+def test_the_form_for_the_cpu_computes_the_same(network_3d):
+    window = torch.randn(1, 1, 8, 32, 32)
+    formed = shape_for_device(network_3d, Device("cpu", "float32", False, 1, 1, "test"))
+    with torch.inference_mode():
+        assert torch.allclose(formed(window), network_3d(window), atol=1e-4)
+
+
+def test_the_whole_job(monkeypatch, bundle_3d, network_3d, ct):
+    monkeypatch.setattr(segment_module, "load_network", lambda bundle: network_3d)
+    monkeypatch.setattr(segment_module, "check_ct", lambda volume: ())
+    seen = []
+    result = segment(ct, bundle_3d, device="cpu", progress=lambda done, total: seen.append((done, total)))
+    assert result.label_map.array.shape == ct.array.shape and result.slices_run == 8 * len(seen)
+    assert seen[-1][0] == seen[-1][1]
