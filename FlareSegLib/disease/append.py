@@ -88,6 +88,15 @@ def free_name(folder: str | Path, wanted: str) -> str:
     return name
 
 
+def has_original(folder: str | Path, patient: str) -> bool:
+    """Whether a data set holds a patient's healthy case: by its list of cases, else by its files' names."""
+    folder = Path(folder)
+    known = _read(folder / "cases.json", [])
+    if any(case.get("patient") == patient and not case.get("synthetic") for case in known):
+        return True
+    return free_name(folder, patient) != patient
+
+
 def _make_folder(folder: Path, layout: Layout) -> None:
     """Make a new data set's folder; refuse one that holds something else, before anything is written."""
     try:

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).parent / "slicer_config"
 MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 #: Folders of modules, whose content lands directly in qt-scripted-modules.
-MODULE_FOLDERS = [REPOSITORY / "FlareSeg"]
+MODULE_FOLDERS = [REPOSITORY / "FlareSeg", REPOSITORY / "FlareSegEditor"]
 
 pytestmark = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 

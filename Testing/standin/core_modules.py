@@ -14,7 +14,7 @@ import vtk
 LOGICS = {"Colors": "vtkSlicerColorLogic", "Volumes": "vtkSlicerVolumesLogic",
           "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
           "Terminologies": "vtkSlicerTerminologiesModuleLogic",
-          "Segmentations": "vtkSlicerSegmentationsModuleLogic"}
+          "Segmentations": "vtkSlicerSegmentationsModuleLogic", "Markups": "vtkSlicerMarkupsLogic"}
 IN_HIERARCHY = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode")
 _observers = []
 

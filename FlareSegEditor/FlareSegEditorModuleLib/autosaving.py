@@ -1,0 +1,32 @@
+"""Edits that a crash has interrupted: written while they are made, offered when the same case is edited again."""
+
+from __future__ import annotations
+
+import logging
+
+from FlareSegLib.errors import FlareSegError
+
+
+def keep(editing) -> None:
+    """Write the edit; a full disk must not end the editing."""
+    from FlareSegLib.disease import autosave
+
+    try:
+        autosave.keep(editing.edit)
+    except (FlareSegError, OSError) as error:
+        logging.warning("FlareSegEditor: the edit could not be autosaved: %s", error)
+
+
+def interrupted(editing):
+    """Return the edit of this very case that was kept and is another than the one that is open; None for none."""
+    from FlareSegLib.disease import autosave
+
+    kept = autosave.find_kept(*editing.hashes, editing.find)
+    return kept if kept is not None and not editing.entries and kept.entries else None
+
+
+def forget(editing) -> None:
+    """The edit is saved with the scene, or not wanted any more."""
+    from FlareSegLib.disease import autosave
+
+    autosave.forget(editing.edit)

@@ -1,0 +1,176 @@
+"""Handles in the views: a control point for the place of each operation, a box for the size of the chosen one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from .edit_node import as_helper
+from .patient_space import to_ras
+
+ENTRY = "FlareSegEditor.Entry"
+CHOSEN, OTHERS = (1.0, 0.85, 0.1), (0.35, 0.75, 1.0)
+
+
+class Handles(VTKObservationMixin):
+    """The Markups nodes of an edit; they follow the list, and tell when the person drags one.
+
+    Parameters
+    ----------
+    on_drag : callable
+        ``on_drag(key, ras)`` while a point is dragged (RAS of the CT, mm).
+    on_drop : callable
+        ``on_drop(key, ras)`` when it is let go.
+    on_resize, on_resized : callable
+        The same for the box: ``on_resize(key, scale)`` with the new size over the old one.
+    on_choose : callable
+        ``on_choose(key)`` when a handle is clicked on.
+    """
+
+    def __init__(self, on_drag: Callable, on_drop: Callable, on_resize: Callable, on_resized: Callable,
+                 on_choose: Callable):
+        super().__init__()
+        self._on_drag, self._on_drop, self._on_choose = on_drag, on_drop, on_choose
+        self._on_resize, self._on_resized = on_resize, on_resized
+        self._points: dict[str, object] = {}
+        self._box = self._box_key = self._box_size = None
+        self._following = False
+
+    def follow(self, editing, chosen: str | None) -> None:
+        """Show a handle for each shown operation that has a place, and no other."""
+        self._following = True
+        try:
+            wanted = {entry.key: entry for entry in editing.entries if entry.shown and entry.operation.centre is not None}
+            for key in set(self._points) - set(wanted):
+                self._remove(self._points.pop(key))
+            for number, entry in enumerate(editing.entries, start=1):
+                if entry.key in wanted:
+                    title = f"{number} {editing.find(entry.operation.disease).title}"
+                    self._show_point(entry, title, editing.ct, entry.key == chosen)
+        finally:
+            self._following = False
+
+    def adopt(self, key: str, node) -> None:
+        """Take the point that the person has just placed as an operation's handle."""
+        self._points[key] = node
+        self._observe_point(key, node)
+
+    def show_box(self, key: str | None, centre_ras=None, size_mm=None, ct=None) -> None:
+        """Show the box with the chosen lesion's size, or none."""
+        self._following = True
+        try:
+            self._box_key, self._box_size = key, None if size_mm is None else np.asarray(size_mm, float)
+            if key is None:
+                if self._box is not None and self._box.GetDisplayNode() is not None:
+                    self._box.GetDisplayNode().SetVisibility(False)
+                return
+            box = self._make_box()
+            box.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
+            box.SetCenter(*map(float, centre_ras))
+            box.SetSize(*map(float, size_mm))
+            box.GetDisplayNode().SetVisibility(True)
+        finally:
+            self._following = False
+
+    def remove(self) -> None:
+        """Take all handles out of the scene."""
+        for node in (*self._points.values(), self._box):
+            self._remove(node)
+        self._points, self._box, self._box_key = {}, None, None
+        self.removeObservers()
+
+    def node_of(self, key: str):
+        """The point of an operation."""
+        return self._points.get(key)
+
+    @property
+    def box(self):
+        """The ROI node; None where none has been shown yet."""
+        return self._box
+
+    def _show_point(self, entry, title: str, ct, chosen: bool) -> None:
+        node = self._points.get(entry.key)
+        if node is None or not slicer.mrmlScene.IsNodePresent(node):  # the person may have deleted it: only a handle
+            node = self._points[entry.key] = new_point_node(title)
+            self._observe_point(entry.key, node)
+        ras = to_ras(entry.operation.centre)
+        if node.GetTransformNodeID() != ct.GetTransformNodeID():
+            node.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
+        if node.GetNumberOfControlPoints() == 0:
+            node.AddControlPoint(*ras)
+        elif np.linalg.norm(np.subtract(node.GetNthControlPointPosition(0), ras)) > 1e-6:
+            node.SetNthControlPointPosition(0, *ras)
+        if node.GetName() != title:
+            node.SetName(title)
+            node.SetNthControlPointLabel(0, title)
+        colour = CHOSEN if chosen else OTHERS
+        if node.GetDisplayNode().GetSelectedColor() != colour:
+            node.GetDisplayNode().SetSelectedColor(*colour)
+
+    def _observe_point(self, key: str, node) -> None:
+        def position():
+            return node.GetNthControlPointPosition(0)
+
+        def told(tell):
+            def slot(caller=None, event=None):
+                if not self._following and node.GetNumberOfDefinedControlPoints() == 1:
+                    tell(key, position())
+            return slot
+
+        node.SetAttribute(ENTRY, key)
+        self.addObserver(node, node.PointModifiedEvent, told(self._on_drag))
+        self.addObserver(node, node.PointEndInteractionEvent, told(self._on_drop))
+        self.addObserver(node, node.PointStartInteractionEvent, told(lambda key, ras: self._on_choose(key)))
+
+    def _make_box(self):
+        if self._box is not None and slicer.mrmlScene.IsNodePresent(self._box):
+            return self._box
+        self._box = as_helper(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", _("Lesion size")), True)
+        self._box.CreateDefaultDisplayNodes()
+        display = self._box.GetDisplayNode()
+        display.SetSaveWithScene(False)
+        display.SetHandlesInteractive(True)
+        display.SetScaleHandleVisibility(True)
+        display.SetTranslationHandleVisibility(False)  # the control point is for that
+        display.SetRotationHandleVisibility(False)
+        display.SetFillVisibility(False)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetPointLabelsVisibility(False)
+        display.SetSelectedColor(*CHOSEN)
+        self.addObserver(self._box, self._box.PointModifiedEvent, self._box_told(self._on_resize))
+        self.addObserver(self._box, self._box.PointEndInteractionEvent, self._box_told(self._on_resized))
+        return self._box
+
+    def _box_told(self, tell):
+        def slot(caller=None, event=None):
+            if not self._following and self._box_key is not None:
+                tell(self._box_key, self._scale())
+        return slot
+
+    def _scale(self) -> float:
+        """The side that differs most tells: a lesion has one diameter."""
+        ratios = np.asarray(self._box.GetSize()) / np.maximum(self._box_size, 1e-3)
+        return float(ratios[np.argmax(np.abs(np.log(np.maximum(ratios, 1e-3))))])
+
+    def _remove(self, node) -> None:
+        if node is not None and slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
+
+
+def new_point_node(title: str):
+    """Return a Markups node for one control point; it is not saved, the edit holds its place."""
+    name = slicer.mrmlScene.GenerateUniqueName(title)
+    node = as_helper(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name))
+    node.SetMaximumNumberOfControlPoints(1)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetSaveWithScene(False)
+    display.SetTextScale(2.2)
+    display.SetGlyphScale(2.2)
+    display.SetPointLabelsVisibility(True)
+    display.SetPropertiesLabelVisibility(False)
+    return node

@@ -1,0 +1,274 @@
+"""The edit that is open, with everything by which it shows itself and is touched in the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from FlareSegLib.disease.parameters import meanings
+from FlareSegLib.errors import FlareSegError
+
+from . import autosaving
+from .compare import Difference, show_before, show_edited
+from .editing import Editing, new_seed
+from .handles import Handles
+from .outline import Outline
+from .patient_space import to_lps, to_ras
+from .placement import Placement
+from .verdict import QualityCheck, marks_of
+
+#: The parameter that the box in the views stands for.
+SIZE = "diameter"
+
+
+class Workspace:
+    """At most one edit at a time is open; others of the scene rest in their text nodes.
+
+    Parameters
+    ----------
+    on_refresh : callable
+        Called without arguments whenever there is something else to show.
+    on_say : callable
+        ``on_say(sentence)``: why something was refused; "" takes it back.
+
+    Attributes
+    ----------
+    editing : Editing or None
+    chosen : str or None
+        Key of the entry that handles, outline and sliders are about.
+    marks : dict
+        What the quality gate said, by key.
+    verdict : str
+        The gate in one sentence.
+    """
+
+    def __init__(self, on_refresh: Callable[[], None], on_say: Callable[[str], None]):
+        self._on_refresh, self.say = on_refresh, on_say
+        self.editing: Editing | None = None
+        self.chosen: str | None = None
+        self.before = False
+        self.marks: dict[str, tuple[bool, str]] = {}
+        self.verdict = ""
+        self._pending = None
+        self._interacting = False
+        self.handles = Handles(self.drag, self.drop, self.resize, self.resized, self._begin_drag)
+        self.outline, self.difference = Outline(), Difference()
+        self.placement = Placement(self._placed, self._on_refresh)
+        self.quality = QualityCheck(self._judged, self._judging)
+
+    def open(self, node, show: bool = True) -> None:
+        """Open an edit of the scene and show it.
+
+        Raises
+        ------
+        ValueError
+            With a sentence for the user.
+        """
+        self.close()
+        self.editing = Editing(node, self._edited, self._lost)
+        if show:
+            show_edited(self.editing)
+        self._changed(self.editing, None)
+        if self.editing.troubles:
+            self.say(_("Hidden, for they cannot be done here: {faults}").format(faults=" ".join(self.editing.troubles)))
+
+    def close(self) -> None:
+        """Rest the edit; its clones and its text node stay in the scene."""
+        self.placement.stop()
+        self.quality.stop()
+        self.difference.remove()
+        self.outline.remove()
+        self.handles.remove()
+        if self.editing is not None:
+            if self.before:
+                show_before(self.editing, False)
+            self.editing.close()
+        self.editing = self.chosen = None
+        self.before, self.marks, self.verdict = False, {}, ""
+
+    def choose(self, key: str | None) -> None:
+        """Make an entry the one that handles and sliders are about."""
+        if key != self.chosen:
+            self.chosen = key
+            self._show_in_views()
+        self._on_refresh()
+
+    def attempt(self, action: Callable, *arguments, **fields):
+        """Do what may be refused; return what it returns, or None after saying why not."""
+        self.say("")
+        try:
+            return action(*arguments, **fields)
+        except FlareSegError as error:
+            self.say(str(error))
+            self._show_in_views()  # handles go back to where they were
+            self._on_refresh()
+            return None
+
+    # Placing
+
+    def place(self, disease, parameters: Callable, label_rule: Callable[[], str]) -> None:
+        """Wait for a click that says where; parameters and rule are asked for when it comes."""
+        self._pending = disease, parameters, label_rule
+        self.placement.start(_(disease.title), self.editing.ct.GetTransformNodeID())
+        self._on_refresh()
+
+    def add_somewhere(self, disease, parameters, organ: str, label_rule: str) -> None:
+        """Add an operation at a drawn place, or one that needs none."""
+        def add():
+            return self.editing.add(self.editing.operation_somewhere(disease, parameters, organ, label_rule))
+
+        self.placement.stop()
+        with slicer.util.WaitCursor():
+            key = self.attempt(add)
+        if key is not None:
+            self.choose(key)
+
+    def _placed(self, node, ras) -> bool:
+        disease, parameters, label_rule = self._pending
+
+        def add():
+            return self.editing.add(self.editing.operation_at(disease, parameters(), ras, label_rule()))
+
+        key = self.attempt(add)
+        if key is None:
+            return False
+        self._take_over(node, key)
+        self.choose(key)
+        return True
+
+    def _take_over(self, node, key: str) -> None:
+        """The clicked point becomes the operation's handle: it can be dragged at once."""
+        made = self.handles.node_of(key)
+        if made is not None and made is not node:
+            slicer.mrmlScene.RemoveNode(made)
+        self.handles.adopt(key, node)
+        self.handles.follow(self.editing, key)
+
+    # Dragging
+
+    def _begin_drag(self, key: str) -> None:
+        self._interacting = True
+        if key != self.chosen:
+            self.choose(key)
+
+    def drag(self, key: str, ras) -> None:
+        """A point is being dragged: the outline goes along, red where it cannot be."""
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is None:
+            return
+        old = np.asarray(to_ras(entry.operation.centre))
+        if np.linalg.norm(old - ras) < 1e-6:
+            return
+        if not self._interacting:  # moved in the Markups module or by a script
+            self.drop(key, ras)
+            return
+        reason = self.editing.why_not(entry.operation, ras)
+        if key == self.chosen:
+            self.outline.move(np.asarray(ras) - old, refused=bool(reason))
+        self.say(reason)
+
+    def drop(self, key: str, ras) -> None:
+        """A point was let go: the operation moves there, or the point goes back."""
+        self._interacting = False
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is None or np.linalg.norm(np.subtract(to_ras(entry.operation.centre), ras)) < 1e-6:
+            return
+        reason = self.editing.why_not(entry.operation, ras)
+        if reason:
+            self._show_in_views()
+            self.say(reason)
+            return
+        self.attempt(self.editing.change, key, centre=to_lps(ras))
+
+    def resize(self, key: str, scale: float) -> None:
+        """The box is being dragged: the outline grows or shrinks."""
+        if key == self.chosen:
+            self.outline.move((0.0, 0.0, 0.0), scale)
+
+    def resized(self, key: str, scale: float) -> None:
+        """The box was let go: the diameter changes, as far as it may."""
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is None or abs(scale - 1) < 1e-3:
+            return
+        parameters = entry.operation.parameters
+        meaning = meanings(type(parameters))[SIZE]
+        wanted = float(np.clip(getattr(parameters, SIZE) * scale, meaning.low, meaning.high))
+        self.change_parameters(type(parameters)(**{**vars(parameters), SIZE: round(wanted, 1)}))
+
+    # Editing the chosen entry
+
+    def change_parameters(self, parameters) -> None:
+        """Give the chosen operation other parameters."""
+        self._change(parameters=parameters)
+
+    def change_rule(self, label_rule: str) -> None:
+        """Give the chosen operation another label rule."""
+        self._change(label_rule=label_rule)
+
+    def reshape(self) -> None:
+        """Another shape: a new seed."""
+        self._change(seed=new_seed())
+
+    def _change(self, **fields) -> None:
+        if self.editing is not None and self.editing.entry(self.chosen) is not None:
+            self.attempt(self.editing.change, self.chosen, **fields)
+
+    def duplicate(self) -> None:
+        """A like of the chosen one elsewhere."""
+        key = self.attempt(self.editing.duplicate, self.chosen)
+        if key is not None:
+            self.choose(key)
+
+    # Looking
+
+    def show_before(self, before: bool) -> None:
+        """Originals or result."""
+        if self.editing is not None and before != self.before:
+            self.before = before
+            show_before(self.editing, before)
+            self._on_refresh()
+
+    def _edited(self, editing, box) -> None:
+        autosaving.keep(editing)
+        self._changed(editing, box)
+
+    def _changed(self, editing, box) -> None:
+        if self.editing.entry(self.chosen) is None:
+            self.chosen = None
+        self.difference.update(editing, box)
+        self.marks, self.verdict = {}, ""
+        self._show_in_views()
+        self.quality.want(editing)
+        self._on_refresh()
+
+    def _show_in_views(self) -> None:
+        if self.editing is None:
+            return
+        self.handles.follow(self.editing, self.chosen)
+        entry, done = self.editing.entry(self.chosen), self.editing.done(self.chosen)
+        note = done.notes[0] if done is not None and len(done.notes) == 1 else None
+        self.outline.show(note, self.editing.case.grid, self.editing.ct.GetParentTransformNode())
+        sized = entry is not None and self.outline.centre is not None and SIZE in meanings(type(entry.operation.parameters))
+        self.handles.show_box(self.chosen if sized else None, self.outline.centre, self.outline.size_mm, self.editing.ct)
+
+    def _judging(self) -> None:
+        self.verdict = _("Quality: being checked...")
+        self._on_refresh()
+
+    def _judged(self, entries, simulation) -> None:
+        if self.editing is None or entries != self.editing.entries:
+            return
+        self.marks = marks_of(self.editing, entries, simulation)
+        faults = simulation.verdict.faults
+        self.verdict = (_("Quality: passed.") if not faults else _("Quality: {count} findings beyond their limits: "
+                                                                   "{faults}").format(count=len(faults), faults="; ".join(faults)))
+        self._on_refresh()
+
+    def _lost(self, editing, sentence: str) -> None:
+        self.editing = None
+        self.close()
+        self.say(sentence)
+        self._on_refresh()

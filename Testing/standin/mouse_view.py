@@ -1,0 +1,106 @@
+"""A slice view that a test's mouse moves and clicks in: slicer-core's own interactor style and displayable managers.
+
+Real are the slice logic, vtkMRMLSliceViewInteractorStyle and the displayable managers of Markups and models; nothing is
+drawn, so no graphics driver is needed. The layout manager and the Qt widget around them are left out.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import slicer
+import vtk
+
+MANAGERS = ("vtkMRMLMarkupsDisplayableManager", "vtkMRMLModelSliceDisplayableManager")
+PIXELS = 600
+
+
+class MouseView:
+    """The stand-in's slice view, with a mouse.
+
+    Parameters
+    ----------
+    managers : tuple of str
+        Displayable managers that see the events.
+    """
+
+    def __init__(self, managers: tuple[str, ...] = MANAGERS):
+        self.logic = slicer.app.applicationLogic().GetSliceLogics().GetItemAsObject(0)
+        self.node = self.logic.GetSliceNode()
+        if self.node.GetScene() is None:  # the scene was closed since
+            self.logic.AddSliceNode("Red")
+            self.node = self.logic.GetSliceNode()
+        self.window, self.renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+        self.window.SetOffScreenRendering(True)
+        self.window.SetSize(PIXELS, PIXELS)
+        self.window.AddRenderer(self.renderer)
+        self.interactor = vtk.vtkGenericRenderWindowInteractor()
+        self.interactor.SetRenderWindow(self.window)
+        self.interactor.EnableRenderOff()
+        self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())  # the default one would take the clicks
+        self.group = slicer.vtkMRMLDisplayableManagerGroup()
+        self.group.SetRenderer(self.renderer)
+        for name in managers:
+            manager = getattr(slicer, name)()
+            manager.SetMRMLApplicationLogic(slicer.app.applicationLogic())
+            self.group.AddDisplayableManager(manager)
+        self.group.SetMRMLDisplayableNode(self.node)
+        self.logic.SetDisplayableManagerGroup(self.group)
+        self.style = slicer.vtkMRMLSliceViewInteractorStyle()
+        self.style.SetSliceLogic(self.logic)
+        self.style.SetDisplayableManagers(self.group)
+        self.style.SetInteractor(self.interactor)
+
+    def look_at(self, ras, height_mm: float = 150.0, orientation: str = "Axial") -> None:
+        """Show the slice through a point, the point in the middle."""
+        self.node.SetDimensions(PIXELS, PIXELS, 1)
+        self.node.SetOrientation(orientation)
+        self.node.SetFieldOfView(height_mm, height_mm, 1.0)
+        self.node.JumpSliceByCentering(*ras)
+
+    def pixel(self, ras) -> tuple[int, int]:
+        """Where a point of the patient is in the view."""
+        inverse = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), inverse)
+        x, y, _z, _w = inverse.MultiplyPoint((*ras, 1.0))
+        return round(x), round(y)
+
+    def event(self, name: str, ras) -> None:
+        """Something happens with the mouse at a point of the patient."""
+        x, y = self.pixel(ras)
+        self.interactor.SetEventInformation(x, y, 0, 0)
+        self.interactor.InvokeEvent(name)
+        slicer.app.processEvents()
+
+    def move(self, ras) -> None:
+        """The mouse moves there."""
+        self.event("MouseMoveEvent", ras)
+
+    def click(self, ras) -> None:
+        """The mouse comes in, moves there and clicks."""
+        self.event("EnterEvent", ras)
+        self.move(ras)
+        self.event("LeftButtonPressEvent", ras)
+        self.event("LeftButtonReleaseEvent", ras)
+
+    def press(self, ras) -> None:
+        """The left button goes down."""
+        self.move(ras)
+        self.event("LeftButtonPressEvent", ras)
+
+    def release(self, ras) -> None:
+        """The left button goes up."""
+        self.event("LeftButtonReleaseEvent", ras)
+
+    def drag(self, start, *way) -> None:
+        """Press at a point, move along, let go at the last one."""
+        self.press(start)
+        for ras in way:
+            self.move(ras)
+        self.release(way[-1])
+
+
+@functools.cache
+def mouse_view() -> MouseView:
+    """The process' one view: it lives as long as the slice node, which outlives scenes."""
+    return MouseView()
