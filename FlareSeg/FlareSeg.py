@@ -34,11 +34,6 @@ from FlareSegModuleLib.volume_nodes import first_volume
 HOMEPAGE = "https://github.com/FlareSeg/SlicerFlareSeg"
 
 
-#
-# FlareSeg
-#
-
-
 class FlareSeg(ScriptedLoadableModule):
     """The module's description and what is registered when Slicer has started."""
 
@@ -58,11 +53,6 @@ class FlareSeg(ScriptedLoadableModule):
             "nnU-Net on whole slices. Please cite that paper and Isensee et al., nnU-Net, Nature Methods 18 (2021), "
             "<a href=\"https://doi.org/10.1038/s41592-020-01008-z\">doi:10.1038/s41592-020-01008-z</a>.")
         slicer.app.connect("startupCompleted()", on_startup_completed)
-
-
-#
-# FlareSegParameterNode
-#
 
 
 @parameterNodeWrapper
@@ -87,11 +77,6 @@ class FlareSegParameterNode:
     device: Device = Device.AUTOMATIC
     exact: bool = False
     keepLargest: bool = False
-
-
-#
-# FlareSegWidget
-#
 
 
 class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -231,10 +216,10 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         known = isinstance(error, (FlareSegError, ValueError, dependencies.NotReady))
         sentence = str(error) if known else _("The segmentation failed unexpectedly; please send the diagnostic report "
                                               "(section Advanced).")
-        details = "" if known else str(error)
-        self.panel.log(details)
+        details = {} if known else {"detailedText": str(error)}
+        self.panel.log("" if known else str(error))
         end(sentence)
-        slicer.util.errorDisplay(sentence, windowTitle="FlareSeg", detailedText=details)
+        slicer.util.errorDisplay(sentence, windowTitle="FlareSeg", **details)
 
     def onPhantomButton(self):
         """Make the synthetic CT and select it."""
@@ -252,11 +237,6 @@ class FlareSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         slicer.app.clipboard().setText(diagnostic_report(parameters.inputVolume, self.ui.deviceLabel.text,
                                                          report_of(parameters.lastResult), self._lastError))
         self.panel.log(_("The diagnostic report is on the clipboard."))
-
-
-#
-# FlareSegLogic
-#
 
 
 class FlareSegLogic(ScriptedLoadableModuleLogic):
@@ -303,11 +283,6 @@ class FlareSegLogic(ScriptedLoadableModuleLogic):
         return job.segmentation
 
 
-#
-# FlareSegTest
-#
-
-
 class FlareSegTest(ScriptedLoadableModuleTest):
     """Self-tests on a small synthetic CT; they need the packages and a model, no network and no GPU."""
 
@@ -351,15 +326,16 @@ class FlareSegTest(ScriptedLoadableModuleTest):
         self.assertEqual(parents[0], parents[1])
 
     def test_transformed_volume(self):
-        """The segmentation moves with its CT; other segments of a given output stay."""
+        """The segmentation moves with its CT; other segments of a given output stay where they are."""
         volume = self.load()
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         volume.SetAndObserveTransformNodeID(transform.GetID())
+        self.assertIs(self.segment(volume, organs=["liver"]).GetParentTransformNode(), transform)
         output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
         output.GetSegmentation().AddEmptySegment("mine", "mine")
         self.assertIs(self.segment(volume, outputSegmentation=output, organs=["spleen"]), output)
         self.assertEqual(list(output.GetSegmentation().GetSegmentIDs()), ["mine", "spleen"])
-        self.assertIs(output.GetParentTransformNode(), transform)
+        self.assertIsNone(output.GetParentTransformNode())
 
     def test_cancel(self):
         """Cancelling takes less than a second and leaves the scene as it was."""

@@ -1,15 +1,18 @@
 """Python packages that a run needs: what is there, what is missing, and installing it with the user's consent.
 
 torch comes through the PyTorch extension alone, which picks the build for the GPU's driver. numpy, SimpleITK and what
-else Slicer brings are pinned to the installed versions while pip works.
+else Slicer brings are pinned to the installed versions while pip works, also while that extension works with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
+import os
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from .compatibility import install_packages
 TORCH = "torch>=2.4"
 PINNED = ("numpy", "scipy", "SimpleITK", "vtk", "pillow", "packaging", "requests")
 RESUME_KEY = "FlareSeg/ResumeSetup"
+#: pip reads its options from such variables, too.
+PIP_CONSTRAINT = "PIP_CONSTRAINT"
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def _ensure_torch() -> None:
 
     version = TORCH.removeprefix("torch")
     try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=version)
+        with _pins_file() as constraints, _pip_is_told(constraints):
+            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True, torchVersionRequirement=version)
     except Exception as error:  # pip failed: no network, no room; it has shown its log
         raise NotReady(_("PyTorch could not be installed (no network, or no room on the disk?); the module PyTorch "
                          "Utils and Slicer's error log tell more.")) from error
@@ -120,9 +126,7 @@ def _install_pytorch_extension() -> None:
     advice = _("Install the extension PyTorch in the Extensions Manager and restart Slicer.")
     if slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question, _("FlareSeg - Setup")):
         raise NotReady(advice)
-    manager = slicer.app.extensionsManagerModel()
-    manager.interactive = False  # no further questions about its own dependencies
-    if not manager.isExtensionInstalled("PyTorch") and not manager.installExtensionFromServer("PyTorch", False):
+    if not _extension_comes("PyTorch"):
         raise NotReady(_("The extension PyTorch could not be installed (no network?).") + " " + advice)
     qt.QSettings().setValue(RESUME_KEY, "pending")
     if slicer.util.confirmOkCancelDisplay(_("The extension PyTorch is installed. Restart Slicer now? Unsaved data "
@@ -131,21 +135,48 @@ def _install_pytorch_extension() -> None:
     raise NotReady(_("Restart Slicer to go on with the setup."))
 
 
+def _extension_comes(name: str) -> bool:
+    """Install an extension, without further questions about what it needs itself, and without a restart."""
+    manager = slicer.app.extensionsManagerModel()
+    interactive, manager.interactive = manager.interactive, False
+    try:
+        return manager.isExtensionInstalled(name) or manager.installExtensionFromServer(name, False)
+    finally:
+        manager.interactive = interactive
+
+
 def _install(packages: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="flareseg-") as folder:
-        constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("".join(f"{pin}\n" for pin in _pins()), encoding="utf-8")
-        try:
+    try:
+        with _pins_file() as constraints:
             install_packages(packages, str(constraints))
-        except Exception as error:  # declined, or pip failed: it has shown its log
-            raise NotReady(_("The packages {names} were not installed; FlareSeg cannot run without them.").format(
-                names=", ".join(packages))) from error
+    except Exception as error:  # declined, or pip failed: it has shown its log
+        raise NotReady(_("The packages {names} were not installed; FlareSeg cannot run without them.").format(
+            names=", ".join(packages))) from error
     importlib.invalidate_caches()
 
 
-def _pins() -> list[str]:
+@contextlib.contextmanager
+def _pins_file() -> Iterator[Path]:
+    """Give a pip constraints file that keeps what Slicer brings as it is."""
     versions = ((name, _version(name)) for name in PINNED)
-    return [f"{name}=={version}" for name, version in versions if version]
+    with tempfile.TemporaryDirectory(prefix="flareseg-") as folder:
+        path = Path(folder) / "constraints.txt"
+        path.write_text("".join(f"{name}=={version}\n" for name, version in versions if version), encoding="utf-8")
+        yield path
+
+
+@contextlib.contextmanager
+def _pip_is_told(constraints: Path) -> Iterator[None]:
+    """Let every pip that is started here keep to a constraints file. As a URL: pip takes spaces for separators."""
+    previous = os.environ.get(PIP_CONSTRAINT)
+    os.environ[PIP_CONSTRAINT] = " ".join(filter(None, (previous, constraints.as_uri())))
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ[PIP_CONSTRAINT]
+        else:
+            os.environ[PIP_CONSTRAINT] = previous
 
 
 def _version(text: str) -> str | None:

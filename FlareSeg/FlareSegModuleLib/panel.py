@@ -68,7 +68,6 @@ class Panel:
             self.verdict.watch(parameters.inputVolume)
             self.device.show(parameters.device.value, parameters.exact, self.setup.missing)
             self.results.show(report_of(parameters.lastResult))
-            self.ui.show3DButton.setSegmentationNode(parameters.lastResult)
         self.show_what_can_be_done()
 
     def show_what_can_be_done(self) -> None:
@@ -84,9 +83,10 @@ class Panel:
         self.organs.enable(idle)
         ui.clearModelsButton.enabled = idle and bool(self.models.imported)
         ui.removeModelButton.enabled = idle and self.models.chosen in self.models.imported
-        has_result = self.parameters is not None and self.parameters.lastResult is not None
-        for widget in (ui.show3DButton, ui.segmentEditorButton, ui.statisticsButton):
-            widget.enabled = has_result
+        result = self.parameters.lastResult if self.parameters is not None else None
+        ui.show3DButton.setSegmentationNode(result)  # enables itself
+        for widget in (ui.segmentEditorButton, ui.statisticsButton):
+            widget.enabled = result is not None
 
     def hindrance(self) -> str:
         """Why no segmentation can be started now; empty where it can."""

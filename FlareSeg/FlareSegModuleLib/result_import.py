@@ -31,14 +31,22 @@ def import_result(result: RunResult, organs: tuple[Organ, ...], volume_node, seg
     volume_node : vtkMRMLScalarVolumeNode
         The CT that was segmented, its grid unchanged.
     segmentation_node : vtkMRMLSegmentationNode, optional
-        Where to put it: segments of the same organs are replaced, others stay. A new node by default.
+        Where to put it: segments of the same organs are replaced, others stay, and so does the transform that they are
+        under. A new node, or one without segments, gets the CT's transform.
+
+    Raises
+    ------
+    ValueError
+        See `check_output`; nothing has been changed.
     """
+    check_output(volume_node, segmentation_node)
     node = segmentation_node or _new_node(volume_node)
     modified = node.StartModify()
     try:
-        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)  # sets the node reference, too
-        _set_segments(node, organs, _labelmap(result, volume_node))
-        node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        if not _holds_segments(node):
+            node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)  # under its transform; the reference, too
+        _set_segments(node, organs, _labelmap(result, _ijk_to_segmentation(volume_node, node)))
         node.SetAttribute(REPORT_ATTRIBUTE, json.dumps(result.report))
         _put_beside(node, volume_node)
     except BaseException:
@@ -48,6 +56,18 @@ def import_result(result: RunResult, organs: tuple[Organ, ...], volume_node, seg
     finally:
         node.EndModify(modified)
     return node
+
+
+def check_output(volume_node, segmentation_node) -> None:
+    """Refuse a segmentation whose segments cannot be brought together with the CT's voxels.
+
+    Raises
+    ------
+    ValueError
+        Where CT and segments are under transforms that differ by more than a matrix.
+    """
+    if segmentation_node is not None and _holds_segments(segmentation_node):
+        _ijk_to_segmentation(volume_node, segmentation_node)
 
 
 def report_of(segmentation_node) -> dict | None:
@@ -73,16 +93,32 @@ def _new_node(volume_node):
     return node
 
 
-def _labelmap(result: RunResult, volume_node):
-    """The labels as Slicer's image, on the CT's grid; it covers the part that holds organs."""
-    matrix = vtk.vtkMatrix4x4()
+def _holds_segments(node) -> bool:
+    return node.GetSegmentation().GetNumberOfSegments() > 0
+
+
+def _ijk_to_segmentation(volume_node, segmentation_node):
+    """From the CT's voxel indices to the coordinates of a segmentation, which may be under another transform."""
+    transforms = slicer.vtkMRMLTransformNode
+    between, linear, matrix = vtk.vtkGeneralTransform(), vtk.vtkTransform(), vtk.vtkMatrix4x4()
+    transforms.GetTransformBetweenNodes(volume_node.GetParentTransformNode(), segmentation_node.GetParentTransformNode(),
+                                        between)
+    if not transforms.IsGeneralTransformLinear(between, linear):
+        raise ValueError(_("The CT and the output segmentation are under different transforms, one of them not linear; "
+                           "choose a new segmentation."))
     volume_node.GetIJKToRASMatrix(matrix)
+    vtk.vtkMatrix4x4.Multiply4x4(linear.GetMatrix(), matrix, matrix)
+    return matrix
+
+
+def _labelmap(result: RunResult, ijk_to_segmentation):
+    """The labels as Slicer's image, on the CT's grid; it covers the part that holds organs."""
     image = slicer.vtkOrientedImageData()
     extent = []
     for first, size in zip(result.first_voxel, reversed(result.labels.shape)):
         extent += [first, first + size - 1]
     image.SetExtent(*extent)
-    image.SetGeometryFromImageToWorldMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(ijk_to_segmentation)
     scalars = numpy_support.numpy_to_vtk(np.ravel(result.labels), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
     scalars.SetName("ImageScalars")
     image.GetPointData().SetScalars(scalars)

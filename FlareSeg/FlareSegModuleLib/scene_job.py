@@ -14,7 +14,7 @@ from FlareSegLib.organs import choose_organs
 
 from .background import Follower
 from .python_process import python_command, python_environment
-from .result_import import import_result
+from .result_import import check_output, import_result
 from .run import RunOptions, SegmentationRun
 from .volume_nodes import grid_of, volume_from_node
 
@@ -46,6 +46,7 @@ class SceneJob(VTKObservationMixin):
                  on_end: Callable[[SceneJob], None] = lambda job: None):
         super().__init__()
         volume = volume_from_node(volume_node)
+        check_output(volume_node, segmentation_node)
         try:
             organs = find_bundle(options.model).organs
             self._organs = choose_organs(organs, None if options.organs is None else list(options.organs))

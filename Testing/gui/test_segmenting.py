@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import qt
 import slicer
+import vtk
 from FlareSegModuleLib.result_import import report_of
 from standin import dialogs
 from standin.waiting import wait_until
@@ -66,18 +67,25 @@ def test_a_new_node_for_each_run_unless_replacing_is_wished(small_ct, widget, ui
     assert segmentations() == 2 and list(node.GetSegmentation().GetSegmentIDs()) == NAMES
 
 
-def test_other_segments_are_kept_and_nothing_is_asked(small_ct, widget, ui):
+def own_segmentation(ct):
+    """A segmentation of the reader's own, with one segment."""
     output = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
     output.CreateDefaultDisplayNodes()
-    output.SetReferenceImageGeometryParameterFromVolumeNode(small_ct)
+    output.SetReferenceImageGeometryParameterFromVolumeNode(ct)
     output.GetSegmentation().AddEmptySegment("tumour", "tumour")
-    mine = np.zeros_like(slicer.util.arrayFromVolume(small_ct), dtype=np.uint8)
+    mine = np.zeros_like(slicer.util.arrayFromVolume(ct), dtype=np.uint8)
     mine[8, 20:70, 20:70] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mine, output, "tumour", small_ct)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mine, output, "tumour", ct)
+    return output
+
+
+def test_other_segments_are_kept_and_nothing_is_asked(small_ct, widget, ui):
+    output = own_segmentation(small_ct)
+    mine = voxels(output, "tumour", small_ct)
     ui.outputSelector.setCurrentNode(output)
     assert click_and_wait(widget, ui) is output
     assert list(output.GetSegmentation().GetSegmentIDs()) == ["tumour", *NAMES]
-    assert np.array_equal(voxels(output, "tumour", small_ct), mine > 0), "overlapping segments stay whole"
+    assert np.array_equal(voxels(output, "tumour", small_ct), mine) and mine.any(), "overlapping segments stay whole"
     assert voxels(output, "liver", small_ct).sum() > 1000
 
 
@@ -133,27 +141,85 @@ def test_beside_its_ct_in_the_subject_hierarchy(small_ct, widget, ui):
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
 
 
-def test_a_ct_under_a_linear_transform(small_ct, widget, ui):
-    """The same voxels as without; in the patient they lie where the moved CT has them."""
-    import vtk
-
-    node = click_and_wait(widget, ui)
-    before, bounds = {name: voxels(node, name, small_ct) for name in NAMES}, [0.0] * 6
+def bounds_of(node):
+    bounds = [0.0] * 6
     node.GetRASBounds(bounds)
+    return bounds
+
+
+def put_under_a_transform(node, kind="vtkMRMLLinearTransformNode"):
+    """Turn a node by 90 degrees and move it; return the transform."""
     turn = vtk.vtkTransform()
     turn.Translate(30.0, -20.0, 12.5)
     turn.RotateZ(90)
-    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(turn.GetMatrix())
-    small_ct.SetAndObserveTransformNodeID(transform.GetID())
+    transform = slicer.mrmlScene.AddNewNodeByClass(kind)
+    if kind == "vtkMRMLLinearTransformNode":
+        transform.SetMatrixTransformToParent(turn.GetMatrix())
+    else:
+        transform.SetAndObserveTransformToParent(bent())
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+def bent():
+    points, moved = vtk.vtkPoints(), vtk.vtkPoints()
+    for place in ((0, 0, 0), (90, 0, 0), (0, 90, 0), (0, 0, 90), (90, 90, 90)):
+        points.InsertNextPoint(place)
+        moved.InsertNextPoint([value * value / 60 for value in place])
+    transform = vtk.vtkThinPlateSplineTransform()
+    transform.SetSourceLandmarks(points)
+    transform.SetTargetLandmarks(moved)
+    return transform
+
+
+def reference_geometry(node):
+    """The matrix that Slicer's Segment Editor and DICOM export take for the reference image's."""
+    converter = slicer.vtkSegmentationConverter
+    image = slicer.vtkOrientedImageData()
+    name = converter.GetReferenceImageGeometryParameterName()
+    converter.DeserializeImageGeometry(node.GetSegmentation().GetConversionParameter(name), image)
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
+
+
+def test_a_ct_under_a_linear_transform(small_ct, widget, ui):
+    """The same voxels as without; in the patient they lie where the moved CT has them."""
+    node = click_and_wait(widget, ui)
+    before, bounds, geometry = {name: voxels(node, name, small_ct) for name in NAMES}, bounds_of(node), \
+        reference_geometry(node)
+    transform = put_under_a_transform(small_ct)
     moved = click_and_wait(widget, ui)
     assert moved.GetParentTransformNode() is transform
+    assert reference_geometry(moved) == pytest.approx(geometry), "in the segmentation's own coordinates"
     assert all(np.array_equal(voxels(moved, name, small_ct), array) for name, array in before.items())
-    moved_bounds = [0.0] * 6
-    moved.GetRASBounds(moved_bounds)
     left, right, posterior, anterior, inferior, superior = bounds
-    assert moved_bounds == pytest.approx([30 - anterior, 30 - posterior, left - 20, right - 20, inferior + 12.5,
-                                          superior + 12.5])
+    assert bounds_of(moved) == pytest.approx([30 - anterior, 30 - posterior, left - 20, right - 20, inferior + 12.5,
+                                              superior + 12.5])
+
+
+def test_segments_under_another_transform_stay_where_they_are(small_ct, widget, ui):
+    """The organs come to the moved CT's place; the reader's own segment does not move with them."""
+    output = own_segmentation(small_ct)
+    put_under_a_transform(small_ct)
+    new, before = click_and_wait(widget, ui), bounds_of(output)
+    ui.outputSelector.setCurrentNode(output)
+    assert click_and_wait(widget, ui) is output and output.GetParentTransformNode() is None
+    for name in NAMES:
+        assert np.array_equal(voxels(output, name, small_ct), voxels(new, name, small_ct))
+    for name in NAMES:
+        output.GetSegmentation().RemoveSegment(name)
+    assert bounds_of(output) == before
+
+
+def test_segments_that_a_matrix_does_not_bring_to_the_ct(small_ct, widget, ui):
+    output = own_segmentation(small_ct)
+    put_under_a_transform(output, "vtkMRMLTransformNode")
+    ui.outputSelector.setCurrentNode(output)
+    wait_until(lambda: ui.applyButton.enabled)
+    with dialogs.answered("under different transforms"):
+        ui.applyButton.click()
+    assert widget._job is None and list(output.GetSegmentation().GetSegmentIDs()) == ["tumour"]
 
 
 def test_3d_surfaces(small_ct, widget, ui):
@@ -173,7 +239,6 @@ def test_3d_surfaces(small_ct, widget, ui):
 
 def test_the_same_voxels_as_the_library(small_ct, widget, ui):
     """Slicer's way there and back changes nothing: also for a CT that lies obliquely in the scanner."""
-    import vtk
     from FlareSegLib.inference.segment import segment
     from FlareSegLib.models.store import find_bundle
     from FlareSegModuleLib.volume_nodes import volume_from_node

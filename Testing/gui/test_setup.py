@@ -1,8 +1,11 @@
 """The section Setup: what is missing is named, installed with consent, and gone on with after a restart."""
 
+import os
 import subprocess
 import sys
 import types
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import pytest
 import qt
@@ -43,6 +46,8 @@ def torch_utilities(monkeypatch):
             def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None,
                              torchvisionVersionRequirement=None):
                 assert askConfirmation
+                constraints = url2pathname(urlparse(os.environ["PIP_CONSTRAINT"]).path)
+                assert "numpy==" in open(constraints, encoding="utf-8").read()
                 return install(torchVersionRequirement)
 
         utilities = types.ModuleType("PyTorchUtils")
@@ -138,7 +143,7 @@ def test_after_the_restart_the_setup_goes_on(installed, torch_utilities, monkeyp
             dialogs.answered("Restart Slicer now?", qt.QMessageBox.Cancel), \
             dialogs.answered("Restart Slicer to go on with the setup."):
         ui.setupButton.click()
-    assert dependencies.setup_is_pending()
+    assert dependencies.setup_is_pending() and manager.interactive
 
     installs = []
 
@@ -151,6 +156,7 @@ def test_after_the_restart_the_setup_goes_on(installed, torch_utilities, monkeyp
     slicer.util.moduleSelector().leave()
     slicer.app.startupCompleted.emit()
     assert slicer.util.moduleSelector().selectedModule == "FlareSeg"
+    assert "PIP_CONSTRAINT" not in os.environ
     assert installs == [">=2.4"] and not dependencies.setup_is_pending()
     assert "torch 2.9.0" in ui.setupLabel.text and ui.setupCollapsibleButton.collapsed
 

@@ -42,14 +42,14 @@ def build_sample_data() -> types.ModuleType:
         categories: dict[str, str] = {}
 
         @staticmethod
-        def registerCustomSampleDataCategory(category, title=None, visible=True, warnIfExists=True):
+        def registerCustomSampleDataCategory(category, title):
             SampleDataLogic.categories[category] = title
 
         @staticmethod
         def registerCustomSampleDataSource(category="Custom", sampleName=None, uris=None, fileNames=None,
                                            nodeNames=None, customDownloader=None, thumbnailFileName=None,
-                                           loadFileType=None, loadFiles=None, loadFileProperties=None,
-                                           checksums=None):
+                                           loadFileTypes=None, loadFiles=None, loadFileProperties=None,
+                                           checksums=None, loadFileType=None):
             if None in (sampleName, uris, fileNames):
                 raise ValueError("a sample needs sampleName, uris and fileNames")
             SampleDataLogic.sources[sampleName] = {"category": category, "download": customDownloader,

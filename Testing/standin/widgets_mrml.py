@@ -233,7 +233,7 @@ class qMRMLSegmentationShow3DButton(qt.QPushButton):
             node = self._segmentation_node
             there = node is not None and node.GetScene() is not None  # it may have been removed meanwhile
             name = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
-            self.setEnabled(there)
+            self.setEnabled(there and node.GetSegmentation().GetNumberOfSegments() > 0)
             self.setChecked(there and node.GetSegmentation().ContainsRepresentation(name))
 
     def _clicked(self, checked):
