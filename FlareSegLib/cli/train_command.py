@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learning-rate", type=float, metavar="R", help="at the start (default: 0.01)")
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument("--simulate", metavar="MIX.json", type=Path, nargs="?", const=DEFAULT_MIX,
-                        help="simulate diseases meanwhile, drawn from this mix (flareseg simulate --write-mix) or a default")
+                        help="simulate diseases meanwhile, from this mix (flareseg simulate --write-mix) or a default")
     parser.add_argument("--simulated-share", type=float, default=0.5, metavar="P", help="of all slices (default: 0.5)")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"),

@@ -88,7 +88,7 @@ def cpu_device(exact: bool = False) -> Device:
 
 
 def one_window_at_a_time(device: Device) -> Device:
-    """Return the device for a 3D network: a window of slices is work for all cores, and takes the memory of many slices."""
+    """Return the device for a 3D network: a window is work for all cores, and takes the memory of many slices."""
     return replace(device, batch=1, streams=1)
 
 

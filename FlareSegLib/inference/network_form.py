@@ -30,8 +30,8 @@ def shape_for_device(network: UNet, device: Device) -> UNet:
     """Return the network on `device`, in the device's precision; the one that was given keeps its weights.
 
     The exact path runs the plain network (on the CPU itself, not a copy: 165 MB less for the paper's). Otherwise
-    weights of 2D networks are channels-last, and on the CPU (one slice or window a forward pass) instance normalisation runs as batch
-    normalisation.
+    weights of 2D networks are channels-last, and on the CPU (one slice or window a forward pass) instance
+    normalisation runs as batch normalisation.
     """
     if device.exact and device.name == "cpu":
         return network.eval()

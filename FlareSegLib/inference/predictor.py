@@ -24,7 +24,8 @@ class SliceTask:
     Attributes
     ----------
     read : callable
-        ``read(index)`` returns one slice (rows, columns), float32 HU; for a 3D network a window (slices, rows, columns).
+        ``read(index)`` returns one slice (rows, columns), float32 HU; for a 3D network a window of them (slices, rows,
+        columns).
     plan : InPlanePlan
         In-plane grid.
     normalisation : Normalisation

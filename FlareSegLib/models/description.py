@@ -128,7 +128,7 @@ def network(data: dict) -> UNetSpec:
     kind = NETWORK_KINDS.get(text(data, "type", "network."))
     if kind is None:
         raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is none of "
-                                             f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer than it.")
+                                             f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer.")
     features = take(data, "features", list, "network.")
     numbered = dict(enumerate(features))
     of_a_window = {} if kind is not UNet3DSpec else {

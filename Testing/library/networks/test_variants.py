@@ -35,7 +35,7 @@ def test_parameters_of_the_3d_unet_are_nnunets(halvings):
     levels = len(spec.features)
     with torch.device("meta"):
         theirs = unet.PlainConvUNet(
-            1, levels, list(spec.features), torch.nn.Conv3d, [[3, 3, 3]] * levels, [list(each) for each in spec.strides],
+            1, levels, list(spec.features), torch.nn.Conv3d, [[3, 3, 3]] * levels, list(map(list, spec.strides)),
             [2] * levels, 5, [2] * (levels - 1), conv_bias=True, norm_op=torch.nn.InstanceNorm3d,
             norm_op_kwargs={"eps": 1e-5, "affine": True}, deep_supervision=True)
     assert parameter_count(spec) == sum(parameter.numel() for parameter in theirs.parameters())

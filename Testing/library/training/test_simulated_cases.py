@@ -7,13 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from FlareSegLib.disease.catalogue import find
 from FlareSegLib.disease.mix import Entry, Mix
 from FlareSegLib.errors import FlareSegError
+from FlareSegLib.networks.spec import UNet2DSpec
+from FlareSegLib.training.paper_training import train_model
+from FlareSegLib.training.protocol import TrainingProtocol
 from FlareSegLib.training.raw_data import find_raw_dataset
 from FlareSegLib.training.simulated_cases import SimulatedCases, SimulationProtocol, case_of, slices_of
+from FlareSegLib.training.slice_dataset import SliceDataset
 from FlareSegLib.training.store_building import build_store
+from FlareSegLib.training.team import Team
+from FlareSegLib.training.trainer import TrainerOptions
 
 MIX = Mix((Entry("renal_cyst", 1, parameters=(("diameter", 60.0), ("hu", 0.0))),), (1, 1))
 PROTOCOL = SimulationProtocol(MIX, share=0.5, pool=2, slices_a_volume=10, seed=3)
@@ -123,6 +130,40 @@ def dead_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
+
+
+def test_the_share_of_slices_that_are_trained_on_is_simulated(store, pool):
+    """A slice of the data set is the pool's or the store's, as its number says."""
+    protocol = TrainingProtocol(grid=(48, 64), batch=4, forced_foreground=2, epochs=1, iterations=10)
+    dataset = SliceDataset(store.cases, store.fingerprint().normalisation, protocol, simulated=pool())
+    healthy = SliceDataset(store.cases, store.fingerprint().normalisation, protocol)
+    drawn_before = pool("other")
+    simulated = [drawn_before.case(number, np.random.default_rng((0, number))) is not None for number in range(40)]
+    assert 10 <= sum(simulated) <= 30
+    for number in (simulated.index(True), simulated.index(False)):
+        image, labels = dataset[number]
+        assert image.shape == (1, 48, 64) and set(labels.unique().tolist()) <= {0, 1, 2, 3, 4}
+        assert all(torch.equal(a, b) for a, b in zip(dataset[number], (image, labels)))
+    assert not torch.equal(dataset[simulated.index(True)][0], healthy[simulated.index(True)][0])
+
+
+def test_a_training_goes_on_with_the_same_diseases_only(store, tmp_path):
+    protocol = TrainingProtocol(grid=(48, 64), batch=2, forced_foreground=1, epochs=1, iterations=12)
+    spec, alone = UNet2DSpec((4, 4, 4)), Team(0, 1, torch.device("cpu"))
+
+    def do(name, simulation=PROTOCOL, **words):
+        train_model(store, tmp_path / name, spec, protocol, alone, simulation=simulation, **words)
+        return (tmp_path / name / "losses.jsonl").read_text()
+
+    whole = do("whole")
+    assert whole.startswith(do("parts", options=TrainerOptions(max_minutes=0)))
+    for other in (None, replace(PROTOCOL, share=0.25)):
+        with pytest.raises(FlareSegError, match="simulation") as caught:
+            do("parts", other, resume=True)
+        assert caught.value.code == "bad_option"
+    assert do("parts", resume=True) == whole
+    records = list((tmp_path / "whole/simulated").glob("volume-*.case.json"))
+    assert len(records) > PROTOCOL.pool, "the pool has turned"
 
 
 def test_other_organs_are_refused(store, tmp_path):

@@ -131,18 +131,24 @@ def command(module, data, out, *more):
 
 
 def test_killed_it_is_resumed_with_the_same_losses(raw_folder, tmp_path):
-    data, entry = raw_folder(), ["FlareSegLib.cli.train"]
-    subprocess.run(command(entry, data, tmp_path / "whole"), env=environment(), check=True)
-    victim = subprocess.Popen(command(entry, data, tmp_path / "killed", "--save-minutes", "0"), env=environment())
+    """Diseases and all: half of the slices are simulated."""
+    data, entry, mix = raw_folder(), ["FlareSegLib.cli.train"], tmp_path / "mix.json"
+    mix.write_text(json.dumps({"format": "flareseg-mix", "version": 1, "diseases_per_case": [1, 1],
+                               "entries": [{"disease": "renal_cyst", "weight": 1}]}))
+    more = ["--simulate", str(mix)]
+    subprocess.run(command(entry, data, tmp_path / "whole", *more), env=environment(), check=True)
+    victim = subprocess.Popen(command(entry, data, tmp_path / "killed", "--save-minutes", "0", *more), env=environment())
     file = tmp_path / "killed/losses.jsonl"
     while victim.poll() is None and not (file.exists() and len(file.read_text().splitlines()) >= 2):
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     assert not (tmp_path / "killed/model").exists(), "killed too late to prove anything"
-    subprocess.run(command(entry, data, tmp_path / "killed", "--resume"), env=environment(), check=True)
+    subprocess.run(command(entry, data, tmp_path / "killed", "--resume", *more), env=environment(), check=True)
     assert losses(RunFolder(tmp_path / "killed")) == losses(RunFolder(tmp_path / "whole"))
-    assert (tmp_path / "killed/model/model.json").exists()
+    assert list((tmp_path / "killed/simulated").glob("volume-*.case.json"))
+    training = json.loads((tmp_path / "killed/model/model.json").read_text(encoding="utf-8"))["training"]
+    assert training["simulation"]["share"] == 0.5 and "renal_cyst" in str(training["simulation"])
 
 
 def test_two_processes_train_as_one_with_their_batches_together(raw_folder, tmp_path):

@@ -1,0 +1,141 @@
+"""The whole data set, in small: made, resumed, remade, and trained on."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.networks.unet2d import UNet2DSpec
+from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
+from FlareSegLib.training import starter
+from FlareSegLib.training.loop import TrainingSettings, train
+from FlareSegLib.training.slice_store import open_store
+from FlareSegLib.training.synthesis import make as making
+from FlareSegLib.training.synthesis.drawing import find_sources, kind_of
+from FlareSegLib.training.synthesis.make import Plan, make
+from FlareSegLib.training.synthesis.mix import SynthesisMix, mix_from
+from FlareSegLib.training.synthesis.sheet import write_sheet
+from FlareSegLib.training.synthesis.stored import training_cases
+
+MIX = SynthesisMix(phantom_host=0.0, icrp_host=0.0, diseased=0.0)
+
+
+@pytest.fixture(scope="module")
+def made(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "store"
+    plan = Plan(folder, data, cases=2, seed=5, mix=MIX)
+    assert make(plan) == 4
+    return plan
+
+
+def arrays(folder, name):
+    case = open_store(folder, (name,)).cases[0]
+    return [np.stack(parts) for parts in zip(*(case.slice(index) for index in range(case.record.slices)))]
+
+
+def test_real_transferred_and_synthetic_cases_are_made(made):
+    store = open_store(made.out)
+    names = {case.record.name for case in store.cases}
+    assert names == {"real_ircad01", "real_acrin001", "transferred_00000", "synthetic_00001"}
+    assert store.description.working_spacing == 1.6
+    for case in store.cases:
+        assert {1, 2, 3, 4} <= set(case.record.slices_with), case.record.name
+        hu, labels = case.slice(case.record.slices_with[1][0])
+        assert hu.shape == labels.shape and 30 < np.median(hu[labels == 1]) < 250
+        right, left = (np.mean([np.nonzero(case.slice(int(k))[1] == label)[1].mean()
+                                for k in case.record.slices_with[label][::8]]) for label in (1, 3))
+        assert right < left, case.record.name
+
+
+def test_the_same_command_makes_nothing_anew_and_more_cases_are_added(made):
+    assert make(made) == 0
+    assert replace(made, cases=3).missing == (2,)
+
+
+def test_another_seed_is_refused(made):
+    with pytest.raises(FlareSegError) as refusal:
+        make(replace(made, seed=6))
+    assert refusal.value.code == "output_exists"
+
+
+def test_a_case_that_was_lost_comes_back_voxel_by_voxel(made):
+    for name in ("transferred_00000", "synthetic_00001"):
+        before = arrays(made.out, name)
+        (made.out / f"{name}.case.json").unlink()
+        assert make(made) == 1
+        for old, new in zip(before, arrays(made.out, name)):
+            assert np.array_equal(old, new)
+
+
+@given(st.floats(0.05, 1), st.floats(0.05, 1))
+def test_kinds_come_in_the_mixs_shares(transferred, synthetic):
+    mix = SynthesisMix(transferred=transferred, synthetic=synthetic)
+    kinds = [kind_of(number, mix) for number in range(100)]
+    assert kinds.count("transferred") == pytest.approx(100 * mix.transferred_share, abs=3)
+
+
+def test_training_draws_each_kind_by_its_share(made):
+    cases = training_cases(made.out)
+    shares = {kind: sum(case.weight for case in cases if case.name.startswith(kind))
+              for kind in ("real", "transferred", "synthetic")}
+    assert shares == pytest.approx({"real": MIX.real, "transferred": MIX.transferred, "synthetic": MIX.synthetic})
+    for case in cases:
+        assert np.array_equal(case.slices_with(2), np.flatnonzero((case.labels[:] == 2).any(axis=(1, 2))))
+
+
+def test_patients_left_out_are_nowhere(made, data, tmp_path):
+    assert {case.patient for case in training_cases(made.out, frozenset(["ircad01"]))} == {"acrin001"}
+    plan = Plan(tmp_path, data, 0, left_out=frozenset(["ircad01"]))
+    assert [entry["name"] for entry in plan.real] == ["acrin001"]
+    assert [patient for patient, _ in find_sources(data, plan.left_out).hosts] == ["acrin001"]
+    with pytest.raises(FlareSegError) as refusal:
+        training_cases(made.out, frozenset(["ircad01", "acrin001"]))
+    assert refusal.value.code == "bad_training_data"
+
+
+def test_the_plain_loop_trains_on_it(made, tmp_path):
+    losses = []
+    spec = UNet2DSpec(features=(4, 8, 8))
+    settings = TrainingSettings(steps=2, batch=2, batches_per_step=1, save_every=1)
+    net = train(training_cases(made.out), spec, (64, 64), FLARE21_NORMALISATION, settings, tmp_path / "checkpoint.pt",
+                log=lambda text, flush: losses.append(float(text.split("loss ")[1].split()[0])))
+    assert len(losses) == 2 and np.isfinite(losses).all()
+    assert all(torch.isfinite(value).all() for value in net.state_dict().values())
+
+
+def test_the_starters_command_takes_the_store(made, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(starter, "train", lambda cases, *rest: seen.update(names=[case.name for case in cases]))
+    starter.main([str(tmp_path), str(tmp_path / "none.pt"), "--synthesis", str(made.out), "--leave-out", "ircad01"])
+    assert seen["names"] and not any("ircad01" in name for name in seen["names"])
+
+
+def test_a_picture_shows_the_cases(made, tmp_path):
+    from PIL import Image
+
+    write_sheet(made.out, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (4 * 272, 5 * 256, 3) and pixels.std() > 20
+
+
+def test_the_command_reads_a_mix_file(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "mix.json").write_text(json.dumps(replace(MIX, real=0.1).document), encoding="utf-8")
+    seen = {}
+    monkeypatch.setattr(making, "make", lambda plan, jobs, progress: seen.update(plan=plan, jobs=jobs))
+    making.main([str(tmp_path / "out"), "--data", str(data), "--cases", "7", "--mix", str(tmp_path / "mix.json"),
+                 "--leave-out", "ircad01", "--jobs", "2"])
+    assert seen["plan"].mix == replace(MIX, real=0.1) and seen["jobs"] == 2
+    assert seen["plan"].left_out == {"ircad01"} and seen["plan"].cases == 7
+
+
+@pytest.mark.parametrize("change", [{"real": 2}, {"reel": 0.1}, {"transferred": 0, "synthetic": 0}, {"version": 2}])
+def test_a_mix_that_makes_no_sense_is_refused(change):
+    with pytest.raises(FlareSegError) as refusal:
+        mix_from({**SynthesisMix().document, **change})
+    assert refusal.value.code == "bad_recipe"
