@@ -6,8 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from ..shapes import Shape
-from .block import Block, Change, blurred_like_scan, relabel
+from .block import Block, Change, Look, blurred_like_scan, coverage, relabel, soft_step
 from .case import LABEL_OF
+from .cavity import wall, whole_wall
+from .coarse import coarse_steps, node_points, spread_out, thin_out
+from .fractal import fractal_noise
 from .operation import BACKGROUND, JOIN, Operation
 from .placing import draw_in_organ
 from .scene import Scene
@@ -20,6 +23,11 @@ MARGIN_MM = 6.0
 OUTSIDE_DRAWS = 6
 BONE_HU, AIR_HU = 200.0, -400.0
 LARGE_AIR_ML = 20.0
+#: Smaller bright spots are vessels, clips and calcifications.
+SMALLEST_BONE_ML = 0.8
+NODE_MM = 2.5
+#: So far behind its organ a mass may reach.
+BEHIND_MM, SETTLING_STEPS = 6.0, 8
 
 
 def make_room(scene: Scene, shape: Shape, centre=None, radii=None, mass_effect: float = 0.0,
@@ -53,17 +61,110 @@ def soft_tissue(block: Block) -> np.ndarray:
     sigma = [1.0 / mm for mm in reversed(block.grid.spacing)]
     smooth = ndimage.gaussian_filter(block.hu, sigma, mode="nearest")
     closed = (smooth > BONE_HU) & (block.labels == 0)
-    air, count = ndimage.label(smooth < AIR_HU)
-    if count:
-        large = np.bincount(air.ravel()) * block.grid.voxel_ml > LARGE_AIR_ML
-        large[0] = False
-        closed |= large[air]
+    closed |= _large(smooth < AIR_HU, block.grid.voxel_ml, LARGE_AIR_ML)
     return blurred_like_scan(block, (~closed).astype(np.float32)) if closed.any() else np.ones_like(block.hu)
+
+
+def _large(mask: np.ndarray, voxel_ml: float, least_ml: float) -> np.ndarray:
+    """The connected parts of a mask that are no smaller."""
+    parts, _ = ndimage.label(mask)
+    large = np.bincount(parts.ravel()) * voxel_ml > least_ml
+    large[0] = False
+    return large[parts]
 
 
 def organ_share(block: Block, organ: str) -> np.ndarray:
     """1 in an organ, 0 outside, float32, blurred like the scan: what confines a lesion to its organ."""
     return blurred_like_scan(block, (block.labels == LABEL_OF[organ]).astype(np.float32))
+
+
+def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
+    """1 where a mass of an organ may grow, float32, not blurred: it flattens against what stands firm.
+
+    That is bone (and what lies between ribs), lung, the wall of the trunk, the muscles of the back, and other organs,
+    which stay whole.
+    """
+    steps = coarse_steps(block.grid.spacing, NODE_MM)
+    node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
+    hu, own = thin_out(block.hu, steps), thin_out(block.labels == LABEL_OF[organ], steps)
+    node_ml = block.grid.voxel_ml * np.prod(steps)
+    bone = _large((hu > BONE_HU) & (thin_out(block.labels == 0, steps) > 0.5), node_ml, SMALLEST_BONE_ML)
+    firm = ndimage.gaussian_filter(bone.astype(np.float32), 4.0 / np.array(node_mm)) > 0.2
+    firm |= bone | _large(hu < AIR_HU, node_ml, LARGE_AIR_ML) | (wall(scene, block.box, steps) > 0.5)
+    firm |= node_points(block.grid, block.box, steps)[1] > _back_of(scene, organ) + BEHIND_MM
+    firm &= own < 0.3
+    room = 1 - spread_out(ndimage.gaussian_filter(firm.astype(np.float32), 1.5 / np.array(node_mm)), steps, block.hu.shape)
+    room[np.isin(block.labels, [label for name, label in LABEL_OF.items() if name != organ])] = 0
+    return room
+
+
+def grown_into(block: Block, shape: Shape, edge_mm: float, room: np.ndarray) -> np.ndarray:
+    """A body's coverage where it has room; all of its border is as sharp as the scan."""
+    return blurred_like_scan(block, coverage(block, shape, edge_mm, blurred=False) * room)
+
+
+def _back_of(scene: Scene, organ: str) -> float:
+    """y (LPS, mm) of an organ's hindmost part: behind it lie the muscles of the back."""
+    box = scene.organ(organ).box
+    corners = [[part.stop if bit else part.start for part, bit in zip(box, bits)] for bits in np.ndindex(2, 2, 2)]
+    return float(scene.case.grid.point_of(corners)[:, 1].max())
+
+
+def settled(scene: Scene, organ: str, centre, radius_mm: float) -> np.ndarray:
+    """Move a mass's centre (LPS, mm) away from bone and the trunk's wall, until it has room."""
+    lattice = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * 3), axis=-1).reshape(-1, 3)
+    ball = lattice[np.linalg.norm(lattice, axis=1) <= 1] * radius_mm
+    grid, centre = scene.case.grid, np.asarray(centre, float)
+    nodes, steps = whole_wall(scene)
+    for _ in range(SETTLING_STEPS):
+        points = centre + ball
+        index = grid.index_of(points)
+        at = tuple(np.clip(np.rint(index), 0, np.subtract(grid.shape, 1)).astype(int).T)
+        blocked = ndimage.map_coordinates(nodes, (index / steps).T, order=1, mode="nearest") > 0.5
+        blocked |= (scene.case.hu[at] > BONE_HU) | (points[:, 1] > _back_of(scene, organ) + BEHIND_MM)
+        blocked &= scene.case.labels[at] != LABEL_OF[organ]
+        if blocked.all() or not blocked.any():
+            break
+        centre = centre + 0.7 * (points[~blocked].mean(axis=0) - centre)
+    return centre
+
+
+def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed: int, edge_mm: float = 2.0,
+            towards: Look = 0.0) -> np.ndarray:
+    """Irregular patches that make up a share of a lesion, 0 to 1: fat, dead tissue.
+
+    Parameters
+    ----------
+    cover : numpy.ndarray
+        The lesion, 0 to 1.
+    bump_mm : float
+        Half the width of a patch.
+    edge_mm : float
+        Width over which they pass into what is around them.
+    towards : float or numpy.ndarray
+        Where patches lie rather, in SD of the noise that makes them.
+    """
+    inside = cover > 0.5
+    if share <= 0 or not inside.any():
+        return np.zeros_like(cover)
+    field = fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2) + towards
+    level = np.quantile(field[inside], 1 - min(share, 1.0))
+    # One SD of the noise is climbed over about one bump.
+    return soft_step((np.float32(level) - field) * np.float32(bump_mm), edge_mm) * cover
+
+
+def uneven(block: Block, cover: np.ndarray, sd_hu: float, bump_mm: float, seed: int) -> np.ndarray:
+    """HU that a solid mass is lighter and darker in places; mean 0 over the lesion."""
+    bumps = fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2)
+    inside = cover > 0.5
+    return np.float32(sd_hu) * (bumps - (bumps[inside].mean() if inside.any() else np.float32(0)))
+
+
+def dead_core(block: Block, shape: Shape, cover: np.ndarray, diameter: float, share: float, seed: int) -> np.ndarray:
+    """Dead tissue that makes up a share of a mass (0 to 1), in its middle and never at its rim."""
+    depth = -shape.distance(block.points) / np.float32(diameter / 2)
+    dead = patches(block, cover, share, 0.3 * diameter, seed, towards=2.5 * depth)
+    return dead * soft_step(0.12 - depth, 0.1)
 
 
 def tissue_noise(scene: Scene, block: Block, organ: str, seed: int) -> np.ndarray:
