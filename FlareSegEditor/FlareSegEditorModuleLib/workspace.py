@@ -88,6 +88,7 @@ class Workspace:
             self.editing.close()
         self.editing = self.chosen = None
         self.before, self.marks, self.verdict = False, {}, ""
+        self._on_refresh()
 
     def choose(self, key: str | None) -> None:
         """Make an entry the one that handles and sliders are about."""
@@ -271,4 +272,3 @@ class Workspace:
         self.editing = None
         self.close()
         self.say(sentence)
-        self._on_refresh()
