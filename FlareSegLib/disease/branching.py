@@ -11,7 +11,6 @@ from ..errors import FlareSegError
 from ..shapes import REACH, Shape, tube
 from .case import LABEL_OF
 from .coarse import coarse_steps, node_points, thin_out
-from .placing import draw_in_organ
 from .scene import Scene
 
 NODE_MM = 3.0
@@ -68,19 +67,18 @@ def portal_paths(scene: Scene, ends: Sequence[Sequence[float]]) -> list[np.ndarr
     steps = coarse_steps(case.grid.spacing, NODE_MM)
     cost = _cost(case.hu[box], case.labels[box], liver.median, steps)
 
-    def node(point):
-        at = np.rint((case.grid.index_of(point) - [part.start for part in box]) / steps).astype(int)
-        return tuple(np.clip(at, 0, np.array(cost.shape) - 1))
+    def nodes(points):
+        at = np.rint((case.grid.index_of(points) - [part.start for part in box]) / steps).astype(int)
+        return [tuple(each) for each in np.unique(np.clip(at, 0, np.array(cost.shape) - 1), axis=0).tolist()]
 
     ways = MCP_Geometric(cost, sampling=[step * mm for step, mm in zip(steps, reversed(case.grid.spacing))])
-    if len(roots) > 1:
-        ways.find_costs(sorted({node(root) for root in roots}), [node(end) for end in ends])
-        first = ways.traceback(node(ends[0]))[0]
-    else:
-        first = node(roots[0])
-    ways.find_costs([first], [node(end) for end in ends])
+    starts, stops = nodes(roots), [nodes([end])[0] for end in ends]
+    if len(starts) > 1:
+        ways.find_costs(starts, stops)
+        starts = [ways.traceback(stops[0])[0]]
+    ways.find_costs(starts, stops)
     points = np.stack(node_points(case.grid, box, steps), axis=-1)
-    return [_smooth(points[tuple(np.array(ways.traceback(node(end))).T)]) for end in ends]
+    return [_smooth(points[tuple(np.array(ways.traceback(stop)).T)]) for stop in stops]
 
 
 def _cost(hu: np.ndarray, labels: np.ndarray, liver_hu: float, steps) -> np.ndarray:
@@ -120,15 +118,20 @@ def _smooth(path: np.ndarray) -> np.ndarray:
 
 
 def draw_ends(scene: Scene, count: int, rng: np.random.Generator, depth_mm: tuple[float, float] = (8.0, 25.0),
-              forwards: bool = False) -> list[tuple[float, float, float]]:
+              forwards: bool = False) -> list[np.ndarray]:
     """Draw points in the liver, far from each other, where branches end; `forwards`: in its anterior part, where gas goes.
     """
-    drawn = [draw_in_organ(scene, "liver", rng, depth_mm) for _ in range(5 * count)]
+    depth = scene.depth("liver")
+    nodes = np.argwhere((depth.mm >= depth_mm[0]) & (depth.mm <= depth_mm[1]))
+    if len(nodes) < count:
+        raise FlareSegError("disease_not_placed", "The liver is too small for branches; choose another disease.")
+    nodes = rng.choice(nodes, min(5 * count, len(nodes)), replace=False)
+    drawn = scene.case.grid.point_of(nodes * np.asarray(depth.steps) + [part.start for part in depth.box])
     if forwards:
-        drawn = sorted(drawn, key=lambda point: point[1])[:2 * count]
+        drawn = drawn[np.argsort(drawn[:, 1])][:2 * count]
     chosen = [drawn[0]]
     while len(chosen) < count:
-        chosen.append(max(drawn, key=lambda point: min(np.linalg.norm(np.subtract(point, each)) for each in chosen)))
+        chosen.append(drawn[np.argmax(np.min([np.linalg.norm(drawn - each, axis=1) for each in chosen], axis=0))])
     return chosen
 
 

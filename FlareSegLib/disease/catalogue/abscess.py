@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..block import Change, add, coverage, replace, soft_step
-from ..bodies import lobulated
+from ..bodies import lobulated, random_direction
 from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
 from ..fractal import fractal_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -16,6 +16,8 @@ from ..placing import draw_in_organ
 from ..scene import Scene
 
 GAS_HU = -750.0
+#: Half the thickness of a septum, twice: distances to both chambers' centres differ by so much.
+SEPTUM_MM = 1.4
 #: Oedema around the wall is a little darker than the organ.
 OEDEMA_HU, OEDEMA_MM = -18.0, 6.0
 

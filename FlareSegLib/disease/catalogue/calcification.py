@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 
 import numpy as np
 
 from ..block import Change, coverage, replace
 from ..bodies import lump
-from ..compositions import scattered
 from ..focal import finish, make_room, tissue_noise
 from ..operation import KEEP, Disease, Operation
-from ..parameters import quantity
+from ..parameters import quantity, sample
 from ..placing import draw_in_organ
 from ..scene import Scene
+
+#: Points that a place is chosen from.
+STONE_DRAWS, REGION_DRAWS = 8, 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Calcification:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one stone or calcification into the scene; blooming comes with the scan's own blur."""
     p = operation.parameters
-    shape = lump(operation.centre, p.diameter, operation.seed, 0.12, p.elongation)
+    shape = lump(operation.centre, p.diameter, operation.seed, 0.2, p.elongation)
     block = make_room(scene, shape)
     cover = coverage(block, shape)
     replace(block, cover, np.float32(p.hu), tissue_noise(scene, block, operation.organ, operation.seed))
@@ -45,8 +48,14 @@ def edit(scene: Scene, operation: Operation) -> Change:
 
 
 def place_stone(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Deep in the kidney, where the calyces are."""
-    return draw_in_organ(scene, operation.organ, rng, (9.0, 1e3))
+    """Deep in the kidney and near its middle, where the calyces are."""
+    points = [draw_in_organ(scene, operation.organ, rng, (4.0, 1e3)) for _ in range(STONE_DRAWS)]
+    pieces = scene.pieces(operation.organ)
+    if not pieces:
+        return points[0]
+    centres = np.array([piece.centre for piece in pieces])
+    # Calyces lie one above the other: how high does not count.
+    return min(points, key=lambda at: np.linalg.norm((centres - at)[:, :2], axis=1).min())
 
 
 def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -64,12 +73,23 @@ SINGLE = Disease("calcification", "Calcification", "Chalk in an old scar, a gran
 class Calcifications:
     """Parameters of `calcifications`."""
 
-    count: int = quantity(12, 2, 40, "", "Number", usual=(4, 30), whole=True, skewed=True)
+    count: int = quantity(20, 2, 40, "", "Number", usual=(6, 40), whole=True, skewed=True)
+    largest: float = quantity(6, 2, 15, "mm", "Largest diameter", usual=(3, 9))
+    spread: float = quantity(40, 10, 150, "mm", "How far from a place of the organ they lie", usual=(20, 100))
 
 
 def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
-    """Calcifications of several sizes."""
-    return scattered(scene, SINGLE, operation, operation.parameters.count)
+    """Calcifications of several sizes, small ones above all, in one region of the organ."""
+    p: Calcifications = operation.parameters
+    rng = np.random.default_rng((operation.seed, 13))
+    middle, found = np.asarray(draw_in_organ(scene, operation.organ, rng, (2.0, 1e3))), []
+    for _ in range(p.count):
+        near = [draw_in_organ(scene, operation.organ, rng, (1.0, 1e3)) for _ in range(REGION_DRAWS)]
+        within = [at for at in near if np.linalg.norm(at - middle) <= p.spread]
+        centre = within[0] if within else min(near, key=lambda at: np.linalg.norm(at - middle))
+        one = replace_fields(sample(Calcification, rng), diameter=2 * (p.largest / 2) ** float(rng.random() ** 1.5))
+        found.append(Operation(SINGLE.name, operation.organ, one, centre, int(rng.integers(2**31)), operation.label_rule))
+    return tuple(found)
 
 
 DISEASES = (STONE, SINGLE, Disease("calcifications", "Calcifications", "Many calcifications, as in chronic pancreatitis.",

@@ -7,17 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...shapes import Shape, union
+from ...shapes import Shape
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import lump, random_direction
+from ..branching import bundle
 from ..case import LABEL_OF
+from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise
 from ..fractal import fractal_noise
 from ..operation import BACKGROUND, KEEP, Disease, Operation
 from ..parameters import quantity, switch
 from ..scan import phase_hu
 from ..scene import Scene
+from ..warping import NODE_MM, mobility, warp
 
+#: Of a lens's thickness so much lifts the capsule, the rest dents the organ; so much of the tissue in its place stays in
+#: it (and is painted over), the rest is pressed aside.
+BULGE, LEFT = 0.35, 0.3
+#: A lens is no wider than this share of its organ.
+WIDEST = 0.9
+#: Gaps of twice so many nodes count as inside.
+CLOSING = 3
+GAS_ML = 150.0
 ORGANS = ("liver", "spleen", "kidney")
 
 
@@ -59,68 +70,150 @@ def edit_laceration(scene: Scene, operation: Operation) -> Change:
 
 
 def tear(surface, normal, length_mm: float, width_mm: float, seed: int, branches: int) -> Shape:
-    """Wavy clefts (LPS, mm) that all begin at one place of the surface and run inwards, narrowing."""
+    """Jagged clefts (LPS, mm): one from the surface inwards, narrowing, and others that branch off it.
+
+    They stand more or less upright, as injuries of the trunk's organs do, so that an axial slice shows lines.
+    """
     rng = np.random.default_rng((seed, 4))
-    inwards = -np.asarray(normal, float)
-    clefts = []
-    for number in range(branches + 1):
-        across = np.cross(inwards, random_direction(rng))
-        across /= np.linalg.norm(across)
-        along = inwards + (0 if number == 0 else 0.8) * np.cross(across, inwards) * rng.choice((-1, 1))
-        clefts.append(_cleft(surface, across, along / np.linalg.norm(along),
-                             length_mm * (1 if number == 0 else rng.uniform(0.4, 0.7)), width_mm, seed + number))
-    return union(*clefts)
+    along = -np.asarray(normal, float) + 0.25 * random_direction(rng)
+    clefts = [_cleft(surface - 2 * along, along, length_mm + 2, width_mm, seed, rng)]
+    for number in range(branches):
+        root = np.asarray(surface) + along / np.linalg.norm(along) * length_mm * rng.uniform(0.2, 0.6)
+        aside = np.cross(along, [0.0, 0.0, 1.0]) * rng.choice((-1, 1)) * rng.uniform(0.7, 1.3) + along
+        clefts.append(_cleft(root, aside, length_mm * rng.uniform(0.3, 0.55), 0.7 * width_mm, seed + 1 + number, rng))
+    return bundle(clefts)
 
 
-def _cleft(start, across, along, length_mm: float, width_mm: float, seed: int) -> Shape:
-    """A flat cleft: `across` is its normal; it runs `along` and ends after its length."""
-    start = np.asarray(start, float)
+def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.random.Generator) -> Shape:
+    """A flat cleft: it runs `along` from its start, as high as half its length, and ends in a point."""
+    along = np.asarray(along, float) / np.linalg.norm(along)
+    upright = np.array([0.0, 0.0, 1.0]) + 0.35 * random_direction(rng)
+    across = np.cross(along, upright)
+    across /= max(np.linalg.norm(across), 1e-6)
+    aside = np.cross(across, along)
+    start, half_height = np.asarray(start, float), 0.3 * length_mm
+    frame = np.stack([across, along, aside]).astype(np.float32)
 
     def distance(points):
         offset = [axis - np.float32(c) for axis, c in zip((points.x, points.y, points.z), start)]
-        height = sum(np.float32(n) * part for n, part in zip(across, offset))
-        ahead = sum(np.float32(n) * part for n, part in zip(along, offset))
-        far = np.sqrt(sum(part * part for part in offset))
-        wave = fractal_noise((points.x, points.y, points.z), seed, 0.35 * length_mm, octaves=3)
-        half = 0.5 * width_mm * np.clip(1.1 - far / np.float32(length_mm), 0.1, 1)
-        flat = np.abs(height + np.float32(0.1 * length_mm) * wave) - half
-        # A disc about the middle of the cleft bounds it; its edge is ragged like the rest.
-        aside = np.sqrt(np.maximum(far * far - ahead * ahead - height * height, 0))
-        bounds = np.maximum(far - np.float32(length_mm), aside - np.float32(0.4 * length_mm))
-        return np.maximum(flat, bounds + np.float32(0.08 * length_mm) * wave)
+        off, ahead, up = (sum(n * part for n, part in zip(row, offset)) for row in frame)
+        thin = np.clip(1.05 - ahead / np.float32(length_mm), 0.15, 1)
+        half = np.float32(0.5 * width_mm) * thin * np.sqrt(np.clip(1 - (up / np.float32(1.2 * half_height)) ** 2, 0.04, 1))
+        bounds = np.maximum(np.maximum(ahead - np.float32(length_mm), -ahead), np.abs(up) - np.float32(half_height))
+        result = np.maximum(np.abs(off) - half, bounds)
+        # It zigzags and its edges are ragged: only near it need that be worked out.
+        near = result < 0.25 * length_mm + 3
+        if near.any():
+            at = (points.x[near], points.y[near], points.z[near])
+            bend = np.float32(0.07 * length_mm) * fractal_noise(at, seed, 0.3 * length_mm, octaves=2)
+            result[near] = np.maximum(np.abs(off[near] + bend) - half[near], bounds[near] + 0.6 * bend)
+        return result
 
-    reach = 1.3 * length_mm
-    return Shape(distance, tuple(start - reach), tuple(start + reach))
+    reach = [0.25 * length_mm + width_mm, length_mm * 1.1, half_height * 1.3]
+    corners = np.array([[sign * r for sign, r in zip(signs, reach)] for signs in np.ndindex(2, 2, 2)]) * [2, 1, 2]
+    corners = (corners - [reach[0], 0, reach[2]]) @ frame + start
+    return Shape(distance, tuple(corners.min(axis=0)), tuple(corners.max(axis=0)))
 
 
 def _clot(block, hu: float, seed: int) -> np.ndarray:
     """Blood is not the same everywhere: clots are denser."""
     points = (block.points.x, block.points.y, block.points.z)
-    return (hu + 6 * fractal_noise(points, seed + 2, 5.0, octaves=2)).astype(np.float32)
+    return (hu + 6 * fractal_noise(points, seed + 2, 8.0, octaves=2)).astype(np.float32)
 
 
 def edit_crescent(scene: Scene, operation: Operation) -> Change:
-    """Put a lens of blood under the capsule; it dents the organ and belongs to none."""
+    """Put a lens of blood under the capsule: it lifts the capsule, dents the organ, and belongs to none."""
     p: SubcapsularHaematoma = operation.parameters
-    surface, _ = outward(scene, operation.organ, operation.centre)
-    half = p.width / 2
-    block = scene.block(surface - half, surface + half, 8.0)
-    cover = blurred_like_scan(block, crescent(block, LABEL_OF[operation.organ], surface, p.thickness, half,
-                                              operation.seed))
+    surface, normal = outward(scene, operation.organ, operation.centre)
+    half = min(p.width / 2, WIDEST * _radius(scene, operation))
+    # A flat cylinder about the normal, deep enough for a surface that curves away.
+    inner, outer = 4 * p.thickness + 0.6 * half, 3 * p.thickness
+    reach = np.abs(normal) * (inner + outer) / 2 + np.sqrt(1 - np.minimum(normal**2, 1)) * (half + 4)
+    middle = surface + normal * (outer - inner) / 2
+    block, label = scene.block(middle - reach, middle + reach, 2.0), LABEL_OF[operation.organ]
+    thickness = lens(block, surface, normal, p.thickness, half, operation.seed)
+    dent(block, label, normal, thickness)
+    depth = spread_out(near_depth(block, label, normal), _steps(block), block.hu.shape)
+    thickness = spread_out(thickness, _steps(block), block.hu.shape)
+    blood = soft_step(depth - thickness, 1.0) * (block.labels == label) * (thickness > 0.5)
     noise = tissue_noise(scene, block, operation.organ, operation.seed)
-    replace(block, cover, _clot(block, p.hu, operation.seed), noise)
-    return finish(block, operation, cover)
+    replace(block, blurred_like_scan(block, blood), _clot(block, p.hu, operation.seed), noise)
+    # By what is blood, not by what looks like it: at the capsule half of a blurred voxel lies outside the organ.
+    return finish(block, operation, blood)
 
 
-def crescent(block: Block, label: int, surface, thickness_mm: float, half_width_mm: float, seed: int) -> np.ndarray:
-    """How far each voxel lies in a lens under the surface of an organ, 0 to 1: deepest at a point, thinning to its rim."""
-    inside = block.labels == label
-    depth = ndimage.distance_transform_edt(inside, block.grid.spacing[::-1]).astype(np.float32)
-    points = (block.points.x, block.points.y, block.points.z)
-    far = np.sqrt(sum((axis - np.float32(c)) ** 2 for axis, c in zip(points, surface)))
-    wave = 1 + 0.15 * fractal_noise(points, seed, 0.3 * half_width_mm, octaves=2)
-    thickness = thickness_mm * np.sqrt(np.clip(1 - (far / np.float32(half_width_mm)) ** 2, 0, 1)) * wave
-    return soft_step(depth - thickness, 1.0) * inside * (thickness > 0.3)
+def _radius(scene: Scene, operation: Operation) -> float:
+    """Of a ball as large as the piece of the organ that a place lies in, mm."""
+    pieces = scene.pieces(operation.organ)
+    if not pieces:
+        return 20.0
+    piece = min(pieces, key=lambda each: np.linalg.norm(np.subtract(each.centre, operation.centre)))
+    return float(np.cbrt(piece.volume_ml * 1000 * 0.75 / np.pi))
+
+
+def _steps(block: Block) -> tuple[int, int, int]:
+    return coarse_steps(block.grid.spacing, NODE_MM)
+
+
+def lens(block: Block, surface, normal, thickness_mm: float, half_width_mm: float, seed: int) -> np.ndarray:
+    """Thickness (mm) of a lens on nodes: largest at a point of the surface, falling to 0 at its rim.
+
+    It counts how far aside of the normal a point lies; deep in the organ and on its other side there is nothing.
+    """
+    points = node_points(block.grid, block.box, _steps(block))
+    offset = np.stack([axis - np.float32(c) for axis, c in zip(points, surface)])
+    height = np.tensordot(np.asarray(normal, np.float32), offset, 1)
+    aside = np.sqrt(np.maximum((offset**2).sum(axis=0) - height**2, 0))
+    wave = 1 + np.float32(0.12) * fractal_noise(points, seed, 0.3 * half_width_mm, octaves=2)
+    deep = np.clip((height + 0.7 * aside + 1.5 * thickness_mm + 12) / 8, 0, 1)
+    profile = np.clip(1 - (aside / np.float32(half_width_mm)) ** 2, 0, 1)
+    return (np.float32(thickness_mm) * profile * np.clip(wave, 0.6, 1.4) * deep).astype(np.float32)
+
+
+def near_depth(block: Block, label: int, normal) -> np.ndarray:
+    """How far nodes lie below that part of an organ's surface that faces along a normal (mm; negative outside)."""
+    steps = _steps(block)
+    node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
+    inside = thin_out(block.labels == label, steps) > 0.5
+    # A kidney's sinus is no outside of it.
+    around = np.pad(inside, CLOSING, mode="edge")
+    inside = ndimage.binary_closing(around, iterations=CLOSING)[(slice(CLOSING, -CLOSING),) * 3]
+    half = min(node_mm) / 2
+    outside = ndimage.distance_transform_edt(~inside, node_mm) if inside.any() else np.full(inside.shape, 1e3)
+    if inside.all():
+        return np.full(inside.shape, 1e3, np.float32)
+    depth = np.where(inside, ndimage.distance_transform_edt(inside, node_mm) - half, half - outside)
+    smooth = ndimage.gaussian_filter(depth.astype(np.float32), [2.5 / mm for mm in node_mm], mode="nearest")
+    facing = -sum(n * slope for n, slope in zip(_along_axes(block, normal), np.gradient(smooth, *node_mm)))
+    near = ~inside & (facing > 0.2)
+    if not near.any():
+        return np.full(inside.shape, 1e3, np.float32)
+    below = ndimage.distance_transform_edt(~near, node_mm) - half
+    return ndimage.gaussian_filter(np.where(near, half - outside, below).astype(np.float32), [1.5 / mm for mm in node_mm],
+                                   mode="nearest")
+
+
+def _along_axes(block: Block, vector) -> np.ndarray:
+    """A vector of the patient (LPS) along the array's k, j and i axes, mm."""
+    return (np.linalg.inv(block.grid.matrix) @ np.asarray(vector) * block.grid.spacing)[::-1].astype(np.float32)
+
+
+def dent(block: Block, label: int, normal, thickness: np.ndarray) -> None:
+    """Make room under the capsule: it bulges by a part of the lens's thickness, the organ is pressed in by the rest.
+
+    A little of the tissue in the lens's place is spread over it (`LEFT`, to be painted over); what is below is pressed
+    together and moves less and less, over three times the thickness.
+    """
+    depth = near_depth(block, label, normal)
+    lifted = np.float32(BULGE) * thickness * mobility(block, feather_mm=6.0, air_ml=GAS_ML)
+    pressed = (thickness - lifted) - np.float32(LEFT) * thickness
+    reach = np.maximum(3 * thickness, 1e-3)
+    within = np.clip((depth + lifted) / np.maximum(thickness, 1e-3), 0, 1)
+    # How far along the normal a point's tissue has come from; the same direction for all, so that nothing crosses.
+    along = np.where(depth < -lifted, -lifted * np.clip(1 + (depth + lifted) / reach, 0, 1),
+                     np.where(within < 1, -lifted + within * (lifted + pressed),
+                              pressed * np.clip(1 - (depth + lifted - thickness) / reach, 0, 1)))
+    warp(block, np.stack([along * part for part in _along_axes(block, normal)]).astype(np.float32), _steps(block))
 
 
 def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:

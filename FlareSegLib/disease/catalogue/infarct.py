@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ..block import Change, coverage, replace
 from ..bodies import wedge
@@ -44,17 +45,15 @@ def edit(scene: Scene, operation: Operation) -> Change:
     if p.rim > 0:
         cover *= 1 - p.rim * _rim(scene, operation.organ, block)
     points = (block.points.x, block.points.y, block.points.z)
-    target = min(p.hu, organ.median - 3) + 4 * fractal_noise(points, operation.seed + 1, 4.0, octaves=2)
+    target = min(p.hu, organ.median - 3) + 4 * fractal_noise(points, operation.seed + 1, 7.0, octaves=1)
     replace(block, cover, target.astype(np.float32), tissue_noise(scene, block, operation.organ, operation.seed))
     return finish(block, operation, cover)
 
 
 def _rim(scene: Scene, organ: str, block) -> np.ndarray:
     """1 within `RIM_MM` of the organ's surface."""
-    from scipy import ndimage
-
     inside = block.labels == scene.organ(organ).label
-    distance = ndimage.distance_transform_edt(inside, block.grid.spacing[::-1])
+    distance = ndimage.distance_transform_edt(inside, block.grid.spacing[::-1]) - 0.5 * min(block.grid.spacing)
     return np.clip((RIM_MM + 0.5 - distance), 0, 1).astype(np.float32)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from FlareSegLib.disease.block import PatientPoints
 from FlareSegLib.disease.branching import draw_ends, portal_paths, tree
 from FlareSegLib.disease.case import LABEL_OF
 from FlareSegLib.disease.catalogue import find
@@ -47,7 +48,6 @@ def test_a_path_prefers_a_vessel(case):
 def test_a_tree_is_thinner_at_its_ends():
     paths = [np.array([[0.0, 0, 0], [20, 0, 0], [40, 0, 0]]), np.array([[0.0, 0, 0], [20, 0, 0], [20, 30, 0]])]
     body = tree(paths, 6.0, 0.25)
-    from FlareSegLib.disease.block import PatientPoints
     ys = np.linspace(-10, 10, 81, dtype=np.float32)[None, :, None]
 
     def width(x):
@@ -58,14 +58,14 @@ def test_a_tree_is_thinner_at_its_ends():
 
 
 def test_clot_has_its_density_and_no_label_changes(case):
-    scene, change = done(case, "portal_thrombosis", PortalThrombosis(16.0, 35.0, 3))
+    _, change = done(case, "portal_thrombosis", PortalThrombosis(16.0, 35.0, 3))
     assert np.array_equal(change.labels, case.labels[change.box])
     core = change.cover > 0.95
     assert core.any() and np.median(change.hu[core]) == pytest.approx(35, abs=8)
 
 
 def test_ducts_are_of_fluid_and_many_lie_in_the_liver(case):
-    scene, change = done(case, "biliary_dilatation", BiliaryDilatation(14.0, 5.0, 14))
+    _, change = done(case, "biliary_dilatation", BiliaryDilatation(14.0, 5.0, 14))
     lesion = change.cover > 0.5
     in_liver = np.mean(change.labels[lesion] == LABEL_OF["liver"])
     core = change.cover > 0.95
