@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 from FlareSegLib.errors import FlareSegError
 
 from . import recipe_files
+from .batch_section import BatchSection
 from .case_section import CaseSection
 from .export_section import ExportSection
 from .panel import Panel
@@ -29,6 +30,7 @@ class Sections:
         self.panel = Panel(ui, self.show_what_can_be_done)
         self.case = CaseSection(self.panel, self._opened)
         self.exports = ExportSection(ui, self.panel.work, self._set_busy)
+        self.batch = BatchSection(ui, self.panel.work)
         self.panel.on_refresh = self.show_what_can_be_done
         ui.loadRecipeButton.connect("clicked()", self._load_recipe)
         ui.saveRecipeButton.connect("clicked()", self._save_recipe)
@@ -37,7 +39,7 @@ class Sections:
     def show(self, parameters) -> None:
         """Show these parameters; None while the scene closes or another module is open."""
         self.parameters = parameters
-        self.exports.parameters = parameters
+        self.exports.parameters = self.batch.parameters = parameters
         self.case.show(parameters)
         self.show_what_can_be_done()
 
@@ -45,6 +47,9 @@ class Sections:
         """The module is in view."""
         self.panel.shortcut.setEnabled(True)
         self.panel.setup.resume()
+        if not self.panel.setup.missing:
+            self.batch.fill()
+            self.show_what_can_be_done()
 
     def exit(self) -> None:
         """Another module is in view; the edit stays open, but no click is waited for."""
@@ -55,12 +60,14 @@ class Sections:
         """The panel closes."""
         self.case.stop()
         self.exports.stop()
+        self.batch.stop()
         self.panel.stop()
 
     def show_what_can_be_done(self) -> None:
         """Enable what can be done now."""
         self.case.show_what_can_be_done()
         self.exports.show_what_can_be_done()
+        self.batch.show_what_can_be_done()
         open_ = self.panel.work.editing is not None and not self.panel.busy
         self.ui.loadRecipeButton.enabled = open_
         self.ui.saveRecipeButton.enabled = open_ and any(entry.shown for entry in self.panel.work.editing.entries)

@@ -32,7 +32,7 @@ class WorkerProcess:
 
     Parameters
     ----------
-    job : SegmentJob
+    job : SegmentJob or SimulateJob
         What to do. Relative paths are relative to this process' working directory.
     python : sequence of str
         The interpreter; may be a launcher that starts it as its child (PythonSlicer is one).
@@ -188,9 +188,9 @@ class WorkerProcess:
             return error_message("cancelled", EXIT_CODES["cancelled"], STOPPED)
         if not WINDOWS and status == -signal.SIGKILL:
             return error_message("out_of_memory", EXIT_CODES["out_of_memory"],
-                                 "The system ended the segmentation, most likely because memory ran out; close other "
+                                 "The system ended the work, most likely because memory ran out; close other "
                                  "programs or choose a lighter model.")
-        return error_message("defect", 1, f"The segmentation process ended unexpectedly (exit status {status}); "
+        return error_message("defect", 1, f"The worker process ended unexpectedly (exit status {status}); "
                                           "its log tells more.")
 
 

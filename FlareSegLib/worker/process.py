@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .. import __version__
@@ -64,10 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
     lines = _input_lines()
     try:
         channel.send({"type": "hello", "protocol": PROTOCOL, "version": __version__, "pid": os.getpid()})
-        job = SegmentJob.from_fields(_read_fields(arguments, lines))
-        threading.Thread(target=_stop_on_input, args=(lines, channel, staging), daemon=True).start()
-        result = run_job(job, _progress_sender(channel), _log_sender(channel), staging)
-        channel.send({"type": "result", **result.as_fields()})
+        fields = _read_fields(arguments, lines)
+        work = _simulation if isinstance(fields, dict) and fields.get("task") == "simulate" else _segmentation
+        result = work(fields, lambda: threading.Thread(target=_stop_on_input, args=(lines, channel, staging),
+                                                       daemon=True).start(), channel, staging)
+        channel.send({"type": "result", **result})
         return 0
     except FlareSegError as error:
         return _send_error(channel, error_message(error.code, error.exit_code, str(error)))
@@ -76,6 +77,22 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         text = f"Unexpected error, please report it: {type(error).__name__}: {error}"
         return _send_error(channel, error_message("defect", 1, text, traceback=traceback.format_exc()))
+
+
+def _segmentation(fields: dict, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict:
+    """One CT to its labels."""
+    job = SegmentJob.from_fields(fields)
+    listen()
+    return run_job(job, _progress_sender(channel), _log_sender(channel), staging).as_fields()
+
+
+def _simulation(fields: dict, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict:
+    """A batch of cases with simulated diseases; stopped, it keeps the cases that are complete."""
+    from ..disease.simulate_job import SimulateJob
+
+    job, send = SimulateJob.from_fields(fields), _progress_sender(channel)
+    listen()
+    return job.run(lambda done, total: send("simulating", done, total))
 
 
 def _take_stdout() -> int:

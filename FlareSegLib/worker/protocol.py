@@ -1,7 +1,8 @@
 """What parent and worker say to each other, version 1.
 
 The parent starts ``python -m FlareSegLib.worker`` and writes one line: the job, a JSON object with the fields of
-`FlareSegLib.jobs.job.SegmentJob` (``{"input": "ct.nii.gz", "outputs": ["organs.seg.nrrd"], "device": "cpu"}``).
+`FlareSegLib.jobs.job.SegmentJob` (``{"input": "ct.nii.gz", "outputs": ["organs.seg.nrrd"], "device": "cpu"}``), or
+with ``"task": "simulate"`` those of `FlareSegLib.disease.simulate_job.SimulateJob`.
 Alternatively the worker's one argument names a file that holds that object. Relative paths are relative to the
 worker's working directory.
 
@@ -13,18 +14,19 @@ type       other fields
 ========== ==================================================================================================
 hello      ``protocol`` (1), ``version`` of FlareSegLib, ``pid`` (a launcher's child has another than the
            launcher); always the first line
-progress   ``stage`` ("reading", "segmenting", "measuring", "writing"), ``done``, ``total``; exact slice counts
-           while segmenting
+progress   ``stage`` ("reading", "segmenting", "measuring", "writing", "simulating"), ``done``, ``total``; exact
+           slice counts while segmenting, complete cases while simulating
 log        ``message``: a sentence for the user
 temporary  ``path`` of a folder that is about to be made; a parent that had to kill the worker removes it
-result     the fields of `FlareSegLib.jobs.job.JobResult`; last line, exit status 0
+result     the fields of `FlareSegLib.jobs.job.JobResult` or of `FlareSegLib.disease.batch.Outcome`; last line,
+           exit status 0
 error      ``code`` (a key of `FlareSegLib.errors.EXIT_CODES`, or "defect" for an unexpected exception, then with
            a ``traceback``), ``exit_code``, ``message`` (one sentence); last line, same exit status
 ========== ==================================================================================================
 
 Numbers that are not finite are sent as null.
 
-**Stopping.** The worker ends at once, with nothing written, when its standard input ends or brings the line
+**Stopping.** The worker ends at once, with nothing written (a batch keeps its complete cases), when its standard input ends or brings the line
 ``{"type": "cancel"}``, on SIGTERM and on SIGINT. So the parent keeps the worker's standard input open as long as
 it wants the result, and a parent that dies takes its worker along. It comes too late once the files are in
 place: then the result arrives. A parent that waits in vain (a C library can hold the interpreter for seconds)
