@@ -1,20 +1,22 @@
-"""Pictures of single cases: worst results with overlays, the effect of z-isotropification, organs in 3D.
+"""Pictures of single cases: worst results with overlays, z-isotropification, simulated diseases, organs in 3D.
 
 Needs matplotlib. All arrays are in axial orientation (superior, posterior, left).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ..disease.case import LABEL_OF
 from ..organs import Organ
 from ..preprocessing.isotropic import plan_z, slice_weights
 from ..results.views import Cut, Views, body_box, draw_cut, windowed
 from ..volumes.volume import Volume
+from .disease_examples import DiseaseExample
 from .scene3d import VIEWS, render
 
 PIXELS_PER_MM = 1.6
@@ -115,6 +117,20 @@ def worst_organs_figure(cases: list[tuple[Organ, CaseImages, float]], organs: tu
         headings.append(f"{organ.name}: Dice {100 * dice:.1f} %\n{images.case}")
     canvas = _grid([list(row) for row in zip(*columns)], ("reference", "prediction"), headings)
     _legend(canvas, {organ.name: organ.colour for organ in organs})
+    return canvas
+
+
+def disease_figure(examples: tuple[DiseaseExample, ...], organs: tuple[Organ, ...]) -> Figure:
+    """Each disease's most telling axial plane, before above after, with the organs' outlines."""
+    numbered = tuple(replace(organ, label=LABEL_OF[organ.name]) for organ in organs if organ.name in LABEL_OF)
+    columns = []
+    for example in examples:
+        before, after, plane = example.before, example.after, example.plane
+        window = _window(before.hu[plane] != after.hu[plane], before.grid.spacing)
+        columns.append([draw_cut(_cropped(Views(Volume(case.hu, case.grid.spacing), case.labels).axial(plane), window),
+                                 numbered, PIXELS_PER_MM) for case in (before, after)])
+    canvas = _grid([list(row) for row in zip(*columns)], ("before", "after"), [example.title for example in examples])
+    _legend(canvas, {organ.name: organ.colour for organ in numbered})
     return canvas
 
 

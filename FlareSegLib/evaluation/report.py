@@ -14,8 +14,9 @@ from ..results.writing import check_output
 from . import page
 from .case_files import CaseFiles, load_case, report_organs
 from .case_pictures import (
-    CaseImages, isotropic_figure, scene_figure, widest_gap, worst_case_figure, worst_organs_figure)
+    CaseImages, disease_figure, isotropic_figure, scene_figure, widest_gap, worst_case_figure, worst_organs_figure)
 from .charts import ReportFigure, box_plots, teams_chart
+from .disease_examples import disease_examples
 from .report_tables import (
     beside_teams, case_rows, organ_means, ranking_table, table_4, table_5, teams_table)
 from .rows import Evaluation
@@ -35,8 +36,6 @@ REFERENCE_SENTENCES = {
 #: What is left out, and why.
 NO_TEAMS = ("Our means are set beside those of other teams only where FLARE21's four organs were scored against manual "
             "references by FLARE21's rules.")
-NO_DISEASE = ("Figure 2 of the paper shows a simulated disease. It is not in this report: FlareSeg has no disease "
-              "library yet.")
 
 
 def write_report(folder, evaluation: Evaluation, baseline: Evaluation | None = None, files: CaseFiles | None = None,
@@ -138,18 +137,19 @@ def _charts(evaluation: Evaluation, baseline: Evaluation | None) -> list[ReportF
 
 def _case_figures(evaluation: Evaluation, files: CaseFiles | None) -> tuple[list[ReportFigure], tuple[str, ...]]:
     if files is None:
-        return [], (NO_DISEASE, "Figures 1, 6, 7 and 8 need the label maps and CTs of the cases (--predictions, "
-                                "--references, --images).")
+        return [], ("Figures 1, 2, 6, 7 and 8 need the label maps and CTs of the cases (--predictions, --references, "
+                    "--images).",)
     organs = report_organs(evaluation)
     worst, middle, by_organ = shown_cases(evaluation)
     loaded = {case: load_case(case, files, organs) for case in dict.fromkeys((worst, middle, *by_organ.values()))}
-    figures, missing = [], [NO_DISEASE]
-    missing += [f"{case}: its files were not found, so it is not shown." for case, images in loaded.items()
+    figures = []
+    missing = [f"{case}: its files were not found, so it is not shown." for case, images in loaded.items()
                 if images is None]
     available = {case: images for case, images in loaded.items() if images is not None}
     if any(images.ct is None for images in available.values()):
         missing.append("Some cases are shown without their CT (--images).")
     figures += _isotropic(list(available.values()), missing)
+    figures += _diseases(available.get(middle) or next(iter(available.values()), None), organs, missing)
     if worst in available:
         figures.append(_worst_case(evaluation, available[worst], organs))
     figures += _worst_organs(evaluation, by_organ, available, organs)
@@ -167,6 +167,19 @@ def _isotropic(images: list[CaseImages], missing: list[str]) -> list[ReportFigur
     return [ReportFigure("figure_1_isotropification", "Figure 1. Z-isotropification.",
                          "Part of a coronal cut as stored and interpolated along z to the in-plane spacing: "
                          f"{before} slices become {after} (in the paper's example 93 become 269).", canvas)]
+
+
+def _diseases(images: CaseImages | None, organs: tuple[Organ, ...], missing: list[str]) -> list[ReportFigure]:
+    if images is None or images.ct is None:
+        missing.append("Figure 2 (simulated diseases) needs a CT (--images).")
+        return []
+    examples = disease_examples(images.ct, images.reference, organs)
+    if not examples:
+        missing.append(f"Figure 2 (simulated diseases) is missing: {images.case} has no organ with room for one.")
+        return []
+    return [ReportFigure("figure_2_diseases", "Figure 2. Simulated diseases.",
+                         f"Diseases put into {images.case}, one at a time, with the reference's outlines: image and labels "
+                         "are edited together. No patient has them.", disease_figure(examples, organs))]
 
 
 def _worst_case(evaluation: Evaluation, images: CaseImages, organs: tuple[Organ, ...]) -> ReportFigure:
@@ -201,7 +214,7 @@ def _body(evaluation: Evaluation, baseline: Evaluation | None, charts: list[Repo
     shown = {figure.key: page.figure(figure.key, pictures[figure.key], figure.title, figure.caption)
              for figure in (*charts, *case_figures)}
     teams = shown.pop("figure_teams", "")
-    preprocessing = shown.pop("figure_1_isotropification", "")
+    preprocessing = [shown.pop(key, "") for key in ("figure_1_isotropification", "figure_2_diseases")]
     body = [f"<h1>{page.escape(evaluation.name)}</h1>", *_summary(evaluation, baseline),
             page.heading("Dice, sensitivity, precision (the paper's Table 4)"), table_4(evaluation),
             *(shown.pop(figure.key) for figure in charts if figure.key in shown),
@@ -212,7 +225,7 @@ def _body(evaluation: Evaluation, baseline: Evaluation | None, charts: list[Repo
              *((teams_table(evaluation), teams) if teams else (page.paragraph(NO_TEAMS, "muted"),))]
     body += [page.heading("Cases"), *shown.values(),
              page.folded(f"All {len(evaluation.cases)} cases", case_rows(evaluation)),
-             page.heading("Preprocessing"), preprocessing]
+             page.heading("Isotropification and simulated diseases"), *preprocessing]
     body += [page.paragraph(sentence, "muted") for sentence in missing]
     body.append(f"<footer>FlareSeg {__version__}, rules {evaluation.rules}. Research use only; not for diagnosis."
                 "</footer>")

@@ -13,19 +13,21 @@ import SimpleITK as sitk
 
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.evaluation.case_files import CaseFiles, files_of, load_case, report_organs
+from FlareSegLib.evaluation.disease_examples import disease_examples
 from FlareSegLib.evaluation.report import REFERENCE_SENTENCES, shown_cases, write_report
 from FlareSegLib.evaluation.report_tables import ranking_table, table_4, table_5, teams_table
 from FlareSegLib.evaluation.rows import Evaluation
 from FlareSegLib.evaluation.rules import FLARE21, FLARE21_ORGANS, LABEL_SCHEMES
 from FlareSegLib.evaluation.pairs import find_pairs
 from FlareSegLib.evaluation.scoring import score_pairs
+from FlareSegLib.phantom.phantom import make_phantom
 
 from .conftest import SPACING, make_evaluation, organs, write_labels
 
 pytest.importorskip("matplotlib")
 SCHEME = LABEL_SCHEMES["flare21"]
 CHARTS = {"figure_3_dice", "figure_4_sensitivity", "figure_5_precision", "figure_teams"}
-PICTURES = {"figure_1_isotropification", "figure_6_worst_case", "figure_7_worst_organs"}
+PICTURES = {"figure_1_isotropification", "figure_2_diseases", "figure_6_worst_case", "figure_7_worst_organs"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -46,17 +48,34 @@ def study(tmp_path_factory):
         hu = np.where(truth > 0, 100, 20).astype(np.int16)
         hu[:, :1] = hu[:, -1:] = -1000
         write_labels(root / "img" / f"{case}_0000.nii.gz", hu)
+    return _evaluated(root, "boxes")
+
+
+@pytest.fixture(scope="module")
+def phantom_study(tmp_path_factory):
+    """A synthetic patient, large enough for diseases, and a prediction that is one voxel off."""
+    root = tmp_path_factory.mktemp("phantom")
+    phantom = make_phantom(0, (72, 56, 23), (4.0, 4.0, 8.0))
+    arrays = {"pred/a": np.roll(phantom.label_map.array, 1, axis=2), "ref/a": phantom.label_map.array,
+              "img/a_0000": phantom.ct.array}
+    for name, array in arrays.items():
+        write_labels(root / f"{name}.nii.gz", array, phantom.ct.spacing, phantom.ct.origin)
+    return _evaluated(root, "phantoms")
+
+
+def _evaluated(root, data):
+    """The evaluation of a folder, and its files."""
     pairs, _ = find_pairs(root / "pred", root / "ref")
     scores = score_pairs(pairs, FLARE21_ORGANS, SCHEME, SCHEME, FLARE21)
-    evaluation = Evaluation("a model", "boxes", "manual", "flare21", scores)
+    evaluation = Evaluation("a model", data, "manual", "flare21", scores)
     folders = (files_of(root / name, evaluation) for name in ("pred", "ref", "img"))
     return evaluation, CaseFiles(*folders, SCHEME, SCHEME)
 
 
 @pytest.fixture(scope="module")
-def report(study, tmp_path_factory):
+def report(phantom_study, tmp_path_factory):
     """A whole report with a baseline, and what it says is missing."""
-    evaluation, files = study
+    evaluation, files = phantom_study
     folder = tmp_path_factory.mktemp("report") / "new" / "folder"
     baseline = replace(evaluation, name="nnU-Net", scores=tuple(
         replace(score, dice=score.dice - 0.1, nsd=score.nsd - 0.2) for score in evaluation.scores))
@@ -154,7 +173,29 @@ def test_every_figure_is_there_as_png_and_pdf_and_in_the_page(report):
                                                                       for kind in ("png", "pdf")}
     assert set(re.findall(r'<figure id="(.*?)">', text)) == keys
     assert all((folder / "figures" / f"{key}.pdf").read_bytes().startswith(b"%PDF") for key in keys)
-    assert any("Figure 2" in sentence for sentence in missing) and "no disease library yet" in text
+    assert len(keys) + len(missing) == len(CHARTS | PICTURES) + 1, "a figure is there, or it is said why not"
+
+
+def test_diseases_change_the_image_and_the_labels_where_they_are(phantom_study):
+    evaluation, files = phantom_study
+    images = load_case("a", files, report_organs(evaluation))
+    examples = disease_examples(images.ct, images.reference, report_organs(evaluation))
+    assert [example.title for example in examples] == ["Renal cyst, kidney", "Hypovascular metastases, liver",
+                                                       "Abscess, liver"]
+    for example in examples:
+        changed = example.before.hu != example.after.hu
+        assert changed[example.plane].any() and changed.mean() < 0.5
+        assert np.array_equal(example.before.hu, np.rint(images.ct.array))
+
+
+def test_without_a_ct_or_flares_organs_there_is_no_figure_of_diseases(study, phantom_study, tmp_path):
+    evaluation, files = study
+    missing = write_report(tmp_path, evaluation, None, replace(files, images={}))
+    assert any("Figure 2" in sentence and "needs a CT" in sentence for sentence in missing)
+    assert "Figure 2" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    organs = report_organs(phantom_study[0])
+    images = load_case("a", phantom_study[1], organs)
+    assert disease_examples(images.ct, images.reference, tuple(replace(organ, name="uterus") for organ in organs)) == ()
 
 
 def test_the_page_needs_nothing_else(report):
@@ -203,7 +244,7 @@ def test_the_3d_figure_holds_both_label_maps(study):
     assert (np.ptp(top, axis=-1) > 60).mean() > 0.05 and not (np.ptp(bottom, axis=-1) > 60).any()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
 def test_a_browser_shows_every_figure(report, tmp_path):
     """Headless Chromium decodes each picture, lays it out within the page, and draws more than white."""
     folder, _ = report
