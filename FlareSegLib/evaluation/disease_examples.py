@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..disease.case import LABEL_OF, Case, make_case
-from ..disease.catalogue import find
 from ..disease.operation import draw, perform
 from ..disease.pictures import telling_slice
 from ..disease.simulation import ready_scene
@@ -53,6 +52,8 @@ def disease_examples(ct: Volume, labels: Volume, organs: tuple[Organ, ...]) -> t
     tuple of DiseaseExample
         Those for which the case has the organ and room in it.
     """
+    from ..disease.catalogue import find
+
     table = np.zeros(256, np.uint8)
     for organ in organs:
         table[organ.label] = LABEL_OF.get(organ.name, 0)

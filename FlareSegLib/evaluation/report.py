@@ -178,8 +178,8 @@ def _diseases(images: CaseImages | None, organs: tuple[Organ, ...], missing: lis
         missing.append(f"Figure 2 (simulated diseases) is missing: {images.case} has no organ with room for one.")
         return []
     return [ReportFigure("figure_2_diseases", "Figure 2. Simulated diseases.",
-                         f"Diseases put into {images.case}, one at a time, with the reference's outlines: image and labels "
-                         "are edited together. No patient has them.", disease_figure(examples, organs))]
+                         f"Diseases put into {images.case}, one at a time, with the reference's outlines: image and "
+                         "labels are edited together. No patient has them.", disease_figure(examples, organs))]
 
 
 def _worst_case(evaluation: Evaluation, images: CaseImages, organs: tuple[Organ, ...]) -> ReportFigure:

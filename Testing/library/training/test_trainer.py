@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -151,14 +152,28 @@ def test_killed_it_is_resumed_with_the_same_losses(raw_folder, tmp_path):
     assert training["simulation"]["share"] == 0.5 and "renal_cyst" in str(training["simulation"])
 
 
+def torchrun(*words):
+    return ["torch.distributed.run", *words, "-m", "FlareSegLib.cli.train"]
+
+
 def test_two_processes_train_as_one_with_their_batches_together(raw_folder, tmp_path):
+    """On one machine, and on two that meet at an address: here both are this one, with a process each."""
     data = raw_folder()
     subprocess.run(command(["FlareSegLib.cli.train"], data, tmp_path / "one"), env=environment(), check=True)
-    torchrun = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone",
-                "-m", "FlareSegLib.cli.train"]
-    subprocess.run(command(torchrun, data, tmp_path / "two"), env=environment(), check=True)
-    one, two = (losses(RunFolder(tmp_path / name)) for name in ("one", "two"))
-    assert two == pytest.approx(one, rel=2e-3)
+    subprocess.run(command(torchrun("--nproc-per-node", "2", "--standalone"), data, tmp_path / "two"),
+                   env=environment(), check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    node = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank"]
+    other = subprocess.Popen(command(torchrun(*node, "1"), data, tmp_path / "nodes"), env=environment())
+    try:
+        subprocess.run(command(torchrun(*node, "0"), data, tmp_path / "nodes"), env=environment(), check=True)
+        assert other.wait(60) == 0
+    finally:
+        other.kill()
+    one, two, nodes = (losses(RunFolder(tmp_path / name)) for name in ("one", "two", "nodes"))
+    assert two == pytest.approx(one, rel=2e-3) and nodes == pytest.approx(two, rel=1e-6)
     assert two[0] == pytest.approx(one[0], rel=1e-5), "nothing has been rounded differently before the first step"
 
 
