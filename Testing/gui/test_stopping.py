@@ -1,7 +1,6 @@
 """What ends a run before its time: each time a clear message, an unchanged scene, no process and no file left."""
 
 import os
-import time
 from pathlib import Path
 
 import psutil
@@ -50,11 +49,10 @@ def ended(widget, ui):
 
 
 def test_cancel(running, widget, ui):
-    before, pressed = nodes(), time.monotonic()
+    before = nodes()
     ui.cancelButton.click()
     assert not ui.cancelButton.enabled, "it cannot be pressed twice"
     assert ended(widget, ui) == "Stopped; the scene is unchanged."
-    assert time.monotonic() - pressed < 1.5  # Testing/benchmarks/module.py measures it on an idle computer
     assert nodes() == before and nothing_is_left()
     assert ui.applyButton.enabled and ui.resultsTable.rowCount == 0
     lines = ui.logText.toPlainText().splitlines()
