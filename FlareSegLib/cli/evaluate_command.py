@@ -55,7 +55,7 @@ def _add_measure(commands) -> None:
     parser = commands.add_parser(
         "measure", help="run a program and note its time and GPU memory, as FLARE21 does",
         description="Run a program and add a line to a table: its wall clock, and the maximum GPU memory when stable "
-                    "(sampled every 0.1 s; values that 2 %% of the samples or fewer have do not count).")
+                    "(sampled every 0.1 s; values that 2 % of the samples or fewer have do not count).")
     parser.add_argument("-o", "--output", metavar="CSV", required=True, help="the table; a line is added")
     parser.add_argument("--case", metavar="NAME", required=True, help="name of the case")
     parser.add_argument("--gpu", type=int, default=0, metavar="N", help="which NVIDIA card (default: 0)")

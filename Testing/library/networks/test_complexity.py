@@ -23,7 +23,7 @@ specs = st.builds(
 )
 
 
-def test_the_papers_numbers():
+def test_table_2_parameters_and_flops():
     assert parameter_count() == 41_268_192
     assert paper_flops() == 61_307_143_168
     assert round(slice_macs() / 1e9, 2) == 57.83

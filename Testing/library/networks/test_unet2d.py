@@ -6,15 +6,33 @@ import torch
 from FlareSegLib.networks.unet2d import PAPER_NETWORK, UNet2D, UNet2DSpec
 
 
-def test_the_papers_parameters():
-    """Table 2 of Witanto et al."""
+def test_table_2_parameters():
     with torch.device("meta"):
         network = UNet2D(PAPER_NETWORK)
     assert sum(p.numel() for p in network.parameters()) == 41_268_192
 
 
-def test_a_slice_must_halve_seven_times():
-    assert PAPER_NETWORK.divisor == 128
+def test_section_2_eight_resolutions_from_512_to_4():
+    assert PAPER_NETWORK.divisor == 128 and 512 // PAPER_NETWORK.divisor == 4
+    assert PAPER_NETWORK.features == (32, 64, 128, 256, 480, 480, 480, 480) and PAPER_NETWORK.classes == 5
+
+
+def test_table_3_he_initialisation():
+    """Standard deviation sqrt(2 / ((1 + 0.01^2) fan-in)), nnU-Net's for leaky ReLU with slope 0.01."""
+    torch.manual_seed(0)
+    weight = UNet2D(UNet2DSpec(features=(64, 64))).encoder[0][1].conv.weight
+    assert weight.std().item() == pytest.approx((2 / (1.0001 * 64 * 9)) ** 0.5, rel=0.02)
+    assert abs(weight.mean().item()) < 0.002
+
+
+def test_section_2_two_convolutions_a_resolution_with_instance_norm_and_leaky_relu():
+    with torch.device("meta"):
+        network = UNet2D(PAPER_NETWORK)
+    for stage in (*network.encoder, *network.decoder):
+        assert len(stage) == 2
+        for block in stage:
+            assert [type(layer).__name__ for layer in block] == ["Conv2d", "InstanceNorm2d", "LeakyReLU"]
+            assert block.norm.affine and block.norm.eps == 1e-5 and block.act.negative_slope == 0.01
 
 
 @pytest.mark.parametrize("features", [(4, 6), (4, 6, 8), (2, 4, 8, 8, 8)])

@@ -1,10 +1,15 @@
-"""Every number of the paper's section 2 and Tables 2 and 3 that the code fixes (and nnU-Net v1's where it names that)."""
+"""Every number of the paper's section 2 and Tables 2 and 3 that the code fixes; nnU-Net v1's where it names that."""
 
 import numpy as np
 import pytest
+import torch
 
+from FlareSegLib.cli.main import build_parser
+from FlareSegLib.cli.train_command import NETWORKS, protocol_from, simulation_from
 from FlareSegLib.networks.spec import PAPER_NETWORK
-from FlareSegLib.training.loss import DICE_SMOOTH, level_weights
+from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
+from FlareSegLib.training.fingerprint import LOWER_PERCENTILE, UPPER_PERCENTILE
+from FlareSegLib.training.loss import DICE_SMOOTH, level_weights, segmentation_loss
 from FlareSegLib.training.paper_augmentation import PaperAugmentation
 from FlareSegLib.training.protocol import PAPER_PROTOCOL
 
@@ -35,6 +40,29 @@ def test_section_2_deep_supervision_on_all_but_the_two_lowest_resolutions():
     weights = level_weights(len(PAPER_NETWORK.features) - 1)  # the lowest has no head, the one above weighs nothing
     assert np.round(weights, 4).tolist() == [0.5079, 0.2540, 0.1270, 0.0635, 0.0317, 0.0159, 0.0]
     assert DICE_SMOOTH == 1e-5
+
+
+def test_section_2_dice_without_background_over_the_batch_plus_cross_entropy():
+    """Logits of two slices of which the second has no organ: one Dice for both, and background counts for nothing."""
+    logits = torch.zeros(2, 3, 4, 4)
+    labels = torch.zeros(2, 4, 4, dtype=torch.int64)
+    labels[0, :2], labels[0, 2:] = 1, 2
+    dice = 2 * (8 / 3) / (32 / 3 + 8)  # both organs alike: p is a third everywhere, 8 pixels of 32 are the organ
+    assert segmentation_loss([logits], labels).item() == pytest.approx(np.log(3) + 1 - dice, abs=1e-5)
+
+
+def test_section_2_percentiles_mean_and_sd_of_the_foreground():
+    assert (LOWER_PERCENTILE, UPPER_PERCENTILE) == (0.5, 99.5)
+    assert (FLARE21_NORMALISATION.lower, FLARE21_NORMALISATION.upper) == (-16, 270)
+    assert FLARE21_NORMALISATION.mean == pytest.approx(116.62895, abs=1e-5)
+    assert FLARE21_NORMALISATION.sd == pytest.approx(47.89974, abs=1e-5)
+
+
+def test_table_2_and_3_are_what_the_command_line_does():
+    options = build_parser().parse_args(["train", "data", "-o", "run"])
+    assert protocol_from(options) == PAPER_PROTOCOL and NETWORKS[options.network].spec == PAPER_NETWORK
+    assert options.spacing is None and NETWORKS[options.network].spacing is None, "each CT's own pixels"
+    assert simulation_from(options) is None
 
 
 def test_nnunet_v1_augmentation():
