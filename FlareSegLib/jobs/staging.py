@@ -135,7 +135,7 @@ class Staging:
             return None
         if not (overwrite if isinstance(overwrite, bool) else target in overwrite):
             raise FlareSegError("output_exists", f"{target} has appeared meanwhile; choose another name or "
-                                                 "allow overwriting.")
+                                                 "allow overwriting (--overwrite).")
         backup = self._moves[target].with_name(f"{target.name}.before")
         shutil.copy2(target, backup)
         return backup

@@ -156,7 +156,7 @@ def _paste_side_views(picture, montage: Montage, views: Views, organs, planes) -
     for cut, name, sides in ((coronal, "coronal", "RL"), (sagittal, "sagittal", "AP")):
         view = draw_cut(cut, organs, montage.strip_scale)
         _draw_ticks(view, cut, planes)
-        _write(view, (view.width / 2, 6), name, anchor="ma")
+        _write(view, (12, 6), name)  # beside the ticks
         _mark_sides(view, sides)
         picture.paste(view, (left, top))
         left += view.width + GAP

@@ -65,7 +65,8 @@ def check_output(path, overwrite: bool = False, suffixes: tuple[str, ...] | None
     if path.is_dir():
         raise FlareSegError("output_unwritable", f"{path} is a folder; give the name of a file.")
     if path.exists() and not overwrite:
-        raise FlareSegError("output_exists", f"{path} exists already; choose another name or allow overwriting.")
+        raise FlareSegError("output_exists", f"{path} exists already; choose another name or allow overwriting "
+                                             "(--overwrite).")
     if not path.parent.is_dir():
         raise FlareSegError("output_unwritable", f"The folder {path.parent} does not exist; create it first.")
     try:
