@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..errors import FlareSegError
+from .diseases_command import catalogue_text
 
 EPILOG = """examples:
   flareseg simulate --list
@@ -44,6 +45,9 @@ def add_parser(commands) -> None:
     parser.add_argument("--without-originals", action="store_true", help="leave the cases themselves out of the data set")
     parser.add_argument("--patients", metavar="FILE", type=Path,
                         help="JSON object, case to patient: a patient's cases stay in one fold")
+    parser.add_argument("--hardness", metavar="MODEL",
+                        help="tell how much of each lesion this model (default: \"default\") still calls its organ, in "
+                             "OUT/hardness; segments every variant on the CPU", nargs="?", const="default")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
     parser.set_defaults(run=run)
@@ -59,15 +63,6 @@ def run(options: argparse.Namespace) -> None:
         _replay(options)
     else:
         _simulate(options)
-
-
-def catalogue_text() -> str:
-    """One line a disease: name, organs, what it is."""
-    from ..disease.catalogue import DISEASES
-
-    width = max(map(len, DISEASES))
-    return "\n".join(f"{name:<{width}}  {disease.title} ({', '.join(disease.organs) or 'whole scan'}): "
-                     f"{disease.description}" for name, disease in DISEASES.items())
 
 
 def _write_default_mix(path: Path) -> None:
@@ -96,8 +91,12 @@ def _simulate(options: argparse.Namespace) -> None:
         model = read_recipe(options.recipe, find)
     else:
         model = default_mix(DISEASES) if options.mix is None else read_mix(options.mix, find)
+    if options.hardness is not None:
+        from ..models.store import find_bundle
+
+        find_bundle(options.hardness)  # wrong before any work, not after
     plan = Plan(find_sources(options.cases, options.patients), options.output, LAYOUTS[options.format], model,
-                options.variants, options.seed, not options.without_originals)
+                options.variants, options.seed, not options.without_originals, options.hardness)
     with _Bar(not options.quiet and sys.stderr.isatty()) as bar:
         outcome = run_batch(plan, find, options.jobs, bar)
     for line in outcome.doubtful:

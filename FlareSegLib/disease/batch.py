@@ -29,6 +29,7 @@ from ..errors import FlareSegError
 from ..jobs.staging import PREFIX, Staging
 from .contact_sheet import draw_variant, write_contact_sheets
 from .datasets import Item, Layout, plan_items, write_descriptions, write_json, write_nifti
+from .hardness import measure_hardness
 from .mix import Mix, draw_operations, mix_text
 from .recipe import Find, Recipe, recipe_text
 from .scene import Scene
@@ -36,6 +37,8 @@ from .simulation import Simulation, ready_scene, reinstantiated, simulate
 from .sources import LoadedCase, SourceCase, load
 
 PLAN_FILE = "simulation.json"
+#: Folder of what a model makes of each variant's lesions.
+HARDNESS = "hardness"
 #: Draws of one variant before the best of those that missed the quality gate is kept.
 ATTEMPTS = 2
 MOST_VARIANTS = 1000
@@ -63,6 +66,9 @@ class Plan:
         Of the whole batch.
     originals : bool
         Whether the cases themselves are in the data set, too.
+    model : str or None
+        Model (name or folder) whose agreement with each lesion is kept in hardness/; None: not measured. It changes
+        nothing else.
     """
 
     sources: tuple[SourceCase, ...]
@@ -72,6 +78,7 @@ class Plan:
     variants: int = 4
     seed: int = 0
     originals: bool = True
+    model: str | None = None
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -168,7 +175,8 @@ def _claim(plan: Plan) -> None:
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FlareSegError("output_exists", f"{out} exists and is not empty; choose another folder.")
     try:
-        folders = [out / name for name in (plan.layout.images, plan.layout.labels, "recipes", "previews")]
+        names = (plan.layout.images, plan.layout.labels, "recipes", "previews", *([HARDNESS] if plan.model else []))
+        folders = [out / name for name in names]
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
             for leftover in folder.glob(f"{PREFIX}*"):  # of a process that was killed
@@ -271,7 +279,8 @@ def _make_item(plan: Plan, item: Item, loaded: LoadedCase, scene: Scene | None, 
         _write_original(plan, item, loaded)
         return _Report((item.name,))
     simulation = draw_variant_of(plan, item, scene, find)
-    _write_variant(plan, item, loaded, simulation)
+    hardness = None if plan.model is None else measure_hardness(loaded, scene, simulation, find, plan.model)
+    _write_variant(plan, item, loaded, simulation, hardness)
     return _Report((item.name,), tuple(f"{item.name}: {fault}" for fault in simulation.verdict.faults))
 
 
@@ -314,7 +323,7 @@ def _write_original(plan: Plan, item: Item, loaded: LoadedCase) -> None:
         staging.commit(overwrite=True)
 
 
-def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simulation) -> None:
+def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simulation, hardness: list | None) -> None:
     recipe = simulation.recipe()
     image, labels = simulation.case.volumes(loaded.order, loaded.ct)
     note = f"FlareSeg synthetic {recipe.sha256[:16]}"
@@ -325,6 +334,9 @@ def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simul
             write_nifti(labels, staged, note)
         with staging.file(item.preview(plan.out)) as staged:
             draw_variant(loaded.case, simulation, item.name).save(staged)
+        if hardness is not None:
+            with staging.file(plan.out / HARDNESS / f"{item.name}.json") as staged:
+                staged.write_text(json.dumps(hardness, indent=1), encoding="utf-8")
         with staging.file(item.recipe(plan.out)) as staged:
             staged.write_text(recipe_text(recipe), encoding="utf-8")
         staging.commit(overwrite=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +165,8 @@ def splits(items: Iterable[Item], patients: Iterable[str]) -> list[dict[str, lis
 def write_descriptions(out: Path, layout: Layout, items: Iterable[Item], patients: Iterable[str]) -> None:
     """Write dataset.json, splits_final.json, and cases.json: which case is made from which.
 
+    nnU-Net v1 reads its splits from a pickled file, splits_final.pkl, which its layout gets, too.
+
     Parameters
     ----------
     items : iterable of Item
@@ -177,6 +181,18 @@ def write_descriptions(out: Path, layout: Layout, items: Iterable[Item], patient
                            ("cases.json", cases)):
         if document is not None:
             write_json(out / name, document)
+    folds = splits(items, patients) if layout.key == "v1" else None
+    if folds is not None:
+        _write_pickle(out / "splits_final.pkl", folds)
+
+
+def _write_pickle(path: Path, folds: list[dict[str, list[str]]]) -> None:
+    """Write splits as nnU-Net v1 does: ordered dictionaries of arrays of names."""
+    from ..results.writing import atomic_path
+
+    with atomic_path(path, overwrite=True) as partial:
+        partial.write_bytes(pickle.dumps([OrderedDict((part, np.array(names)) for part, names in fold.items())
+                                          for fold in folds]))
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -1,8 +1,7 @@
-"""Every disease of the catalogue in pictures: ``python -m FlareSegLib.disease.gallery OUT [--ct CT --labels LABELS]``."""
+"""Every disease of the catalogue in pictures: ``flareseg diseases gallery OUT [--ct CT --labels LABELS]``."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from html import escape
@@ -39,8 +38,18 @@ def show(disease: Disease, scene: Scene, organ: str, seed: int = 0, drawn: bool 
 
 
 def write_gallery(out: Path, cases: dict[str, Case], names: list[str], draws: int = 0) -> list[str]:
-    """Write pictures and a page; return a line for each disease that could not be shown."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write pictures and a page; return a line for each disease that could not be shown.
+
+    Raises
+    ------
+    FlareSegError
+        "output_unwritable".
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlareSegError("output_unwritable", f"{out} cannot be made ({error.strerror}); choose another "
+                                                 "folder.") from error
     body, faults = ["<h1>Simulated diseases</h1>",
                     "<p>Before, after, difference (red brighter, blue darker) and labels. All of it is synthetic.</p>"], []
     scenes = {title: Scene(case) for title, case in cases.items()}
@@ -63,23 +72,16 @@ def write_gallery(out: Path, cases: dict[str, Case], names: list[str], draws: in
     return faults
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Parse arguments, write the gallery, return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--ct", type=Path, help="a CT of yours, beside the phantom")
-    parser.add_argument("--labels", type=Path, help="its label map")
-    parser.add_argument("--only", nargs="+", choices=list(catalogue.DISEASES), metavar="NAME")
-    parser.add_argument("--draws", type=int, default=0, help="pictures with drawn parameters beside the default ones")
-    chosen = parser.parse_args(arguments)
+def gallery_cases(ct: Path | None = None, labels: Path | None = None) -> dict[str, Case]:
+    """The synthetic patient, and before it a CT with its label map where one is given; by name."""
     phantom = make_phantom(1, (320, 256, 84), (1.2, 1.2, 2.5))
     cases = {"phantom": make_case(phantom.ct, phantom.label_map)[0]}
-    if chosen.ct:
-        cases = {"ct": make_case(read_volume(chosen.ct), read_label_map(chosen.labels))[0], **cases}
-    faults = write_gallery(chosen.out, cases, chosen.only or list(catalogue.DISEASES), chosen.draws)
-    print("\n".join(faults), file=sys.stderr)
-    return int(bool(faults))
+    if ct is not None:
+        cases = {"ct": make_case(read_volume(ct), read_label_map(labels))[0], **cases}
+    return cases
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from ..cli.main import main
+
+    sys.exit(main(["diseases", "gallery", *sys.argv[1:]]))

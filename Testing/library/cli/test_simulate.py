@@ -57,6 +57,18 @@ def test_a_pair_becomes_a_data_set_and_a_recipe_its_case_again(pair, mix, tmp_pa
     assert len(list((tmp_path / "like/TrainingImg").iterdir())) == 2
 
 
+def test_a_model_tells_how_hard_lesions_are_and_changes_nothing(pair, mix, tmp_path, model):
+    outs = [tmp_path / "without", tmp_path / "with"]
+    for out, more in zip(outs, ([], ["--hardness", model])):
+        assert simulate(*pair, "-o", out, "--mix", mix, "--variants", 1, "--seed", 3, "--quiet", *more) == 0
+    (row,) = json.loads((outs[1] / "hardness/ct_sim000.json").read_text())
+    assert (row["disease"], row["organ"]) == ("renal_cyst", "kidney") and 0 <= row["kept"] <= 1
+    for name in ("recipes/ct_sim000.json", "imagesTr/ct_sim000_0000.nii.gz", "simulation.json"):
+        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
+    assert simulate(*pair, "-o", tmp_path / "none", "--mix", mix, "--hardness", "no such model") == 40
+    assert not (tmp_path / "none").exists()
+
+
 def test_the_default_mix_is_written_and_read(tmp_path, pair):
     path = tmp_path / "default.json"
     assert simulate("--write-mix", path) == 0

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -152,6 +153,10 @@ def test_flare_and_v1_names(dataset, tmp_path, little):
     description = json.loads((tmp_path / "v1/dataset.json").read_text())
     assert description["training"][1] == {"image": "./imagesTr/case0_sim000.nii.gz",
                                           "label": "./labelsTr/case0_sim000.nii.gz"}
+    folds = pickle.loads((tmp_path / "v1/splits_final.pkl").read_bytes())
+    assert [{part: names.tolist() for part, names in fold.items()} for fold in folds] \
+        == json.loads((tmp_path / "v1/splits_final.json").read_text())
+    assert {"case0", "case0_sim000"} in [set(fold["val"]) for fold in folds]
 
 
 def test_a_patients_cases_stay_in_one_fold():
