@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,15 @@ class TrainingCase:
     name, patient : str
         Cases of one patient stay on one side of any split.
     image : numpy.ndarray
-        HU, int16, (slices, rows, columns), inferior to superior.
+        HU, int16, (slices, rows, columns), inferior to superior; or what is indexed like it.
     labels : numpy.ndarray
         uint8, same shape; 255 is ignored by the loss.
     unlabelled : tuple of int
         Label values that were not drawn: their voxels may be background.
     weight : float
         How often the case is drawn, relative to the others.
+    known : mapping or None
+        Label value to the slices that hold it, where that need not be looked for.
     """
 
     name: str
@@ -42,9 +45,12 @@ class TrainingCase:
     labels: np.ndarray
     unlabelled: tuple[int, ...] = ()
     weight: float = 1.0
+    known: Mapping[int, tuple[int, ...]] | None = None
 
     def slices_with(self, label: int) -> np.ndarray:
         """Indices of the slices that hold a label."""
+        if self.known is not None:
+            return np.array(self.known.get(label, ()), int)
         return np.flatnonzero((self.labels == label).any(axis=(1, 2)))
 
 

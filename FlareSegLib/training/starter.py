@@ -36,14 +36,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
-    parser.add_argument("--leave-out", metavar="PATIENT", help="train on all other patients")
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
+    parser.add_argument("--synthesis", type=Path, metavar="STORE", help="train on a training set that "
+                        "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     parser.add_argument("--steps", type=int, default=TrainingSettings.steps)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    entries = [entry for entry in read_case_list() if entry["patient"] != options.leave_out]
-    cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
-    print(f"training on {', '.join(case.name for case in cases)}", flush=True)
+    if options.synthesis is not None:
+        from .synthesis.stored import training_cases
+
+        cases = training_cases(options.synthesis, frozenset(options.leave_out))
+    else:
+        entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
+        cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
+    print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
     train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION,
           TrainingSettings(steps=options.steps), options.checkpoint)
 

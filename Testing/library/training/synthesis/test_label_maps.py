@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from FlareSegLib.training.synthesis import label_maps
@@ -27,6 +27,7 @@ def test_organs_that_the_scan_cuts_are_told(balls):
     assert set(found.cut) == {Tissue.LIVER, Tissue.SPLEEN}
 
 
+@settings(max_examples=10)
 @given(st.floats(0.8, 1.25), st.integers(0, 3))
 def test_a_transplanted_organ_lies_where_the_old_one_was_and_takes_no_other_organ(balls, growth, number):
     tissues, grid = balls()

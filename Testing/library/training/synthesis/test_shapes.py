@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from FlareSegLib.disease.warping import determinant
@@ -12,6 +13,7 @@ WILD = ShapeSettings(turn_degrees=10, elastic_mm=(4, 12), elastic_bump_mm=(20, 4
                      organ_volume=(0.4, 2.5), organ_shift_mm=25)
 
 
+@examples(max_examples=12)
 @given(st.integers(0, 10_000), st.sampled_from((ShapeSettings(), WILD)))
 def test_nothing_folds_and_sides_stay_sides(balls, seed, settings):
     tissues, grid = balls()

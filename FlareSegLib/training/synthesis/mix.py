@@ -1,0 +1,84 @@
+"""Which training cases a data set has: shares of real, transferred and synthetic ones, and what befalls them; as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from dataclasses import fields as fields_of
+from pathlib import Path
+from typing import Any
+
+from ...disease.document import Fields, check_format, read_document
+
+FORMAT, VERSION = "flareseg-synthesis-mix", 1
+KINDS = ("real", "transferred", "synthetic")
+
+
+@dataclass(frozen=True)
+class SynthesisMix:
+    """Shares and probabilities, 0 to 1.
+
+    Attributes
+    ----------
+    real, transferred, synthetic : float
+        How often training draws a slice of each kind; how many cases of the latter two are made follows them, too.
+    transplanted : float
+        That each of liver, pancreas and kidneys is another patient's.
+    diseased : float
+        That diseases of the catalogue are put into a case.
+    organ_shift : float
+        That a transferred case's organs are shifted in HU (each of them with half a chance).
+    phantom_host, icrp_host : float
+        That a synthetic case's body is our own phantom's or an ICRP phantom's; else it is a real CT's.
+    """
+
+    real: float = 0.4
+    transferred: float = 0.35
+    synthetic: float = 0.25
+    transplanted: float = 0.4
+    diseased: float = 0.3
+    organ_shift: float = 0.3
+    phantom_host: float = 0.05
+    icrp_host: float = 0.2
+
+    @property
+    def transferred_share(self) -> float:
+        """Of the cases that are made."""
+        return self.transferred / max(self.transferred + self.synthetic, 1e-9)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+
+def read_synthesis_mix(path: str | Path) -> SynthesisMix:
+    """Read a mix file; what it leaves out is as in `SynthesisMix`.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found", "unreadable"; "bad_recipe" names the field.
+    """
+    return mix_from(read_document(path))
+
+
+def mix_from(document: Any) -> SynthesisMix:
+    """A mix from JSON data.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_recipe", which names the field.
+
+    Examples
+    --------
+    >>> mix_from({"format": "flareseg-synthesis-mix", "version": 1, "real": 0, "transferred": 1}).transferred_share
+    0.8
+    """
+    fields = Fields(document, "synthesis mix")
+    check_format(fields, FORMAT, VERSION)
+    values = {field.name: fields.number(field.name, 0, 1, field.default) for field in fields_of(SynthesisMix)}
+    fields.close()
+    if values["transferred"] + values["synthetic"] <= 0:
+        fields.refuse("synthetic", values["synthetic"], "more than 0 where transferred is 0")
+    return SynthesisMix(**values)

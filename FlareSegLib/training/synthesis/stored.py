@@ -1,0 +1,78 @@
+"""A made training set as the plain loop's cases: slices stay on disk, kinds are drawn in the mix's shares."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import FlareSegError
+from ..cases import TrainingCase
+from ..slice_store import CaseRecord, open_store
+from .make import ORIGIN_ENDING, PLAN_FILE
+from .mix import KINDS, mix_from
+
+#: Arrays that are open at once: systems allow a process a thousand files or so.
+MOST_OPEN = 128
+
+
+def training_cases(store: Path, left_out: frozenset[str] = frozenset()) -> list[TrainingCase]:
+    """Open a store that `make` has made.
+
+    Parameters
+    ----------
+    left_out : frozenset of str
+        Patients of whom nothing is to be seen: neither their CTs nor cases made of them.
+
+    Returns
+    -------
+    list of TrainingCase
+        Weights of each kind add up to its share in the mix; within a kind all cases weigh alike, real ones as the list
+        of training cases says. Slices are read from disk when they are drawn.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found" where there is no such store, "bad_training_data" for a damaged one or one that holds nothing.
+    """
+    store = Path(store)
+    opened = open_store(store)
+    try:
+        mix = mix_from(json.loads((store / PLAN_FILE).read_text(encoding="utf-8"))["mix"])
+        origins = {case.record.name: json.loads((store / f"{case.record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+                   for case in opened.cases}
+    except (OSError, ValueError, KeyError) as error:
+        raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a damaged "
+                                                 "one; make it again.") from error
+    chosen = [(case, origins[case.record.name]) for case in opened.cases
+              if origins[case.record.name]["patient"] not in left_out]
+    if not chosen:
+        raise FlareSegError("bad_training_data", f"{store} holds no case of other patients than those left out.")
+    total = {kind: sum(origin["weight"] for _, origin in chosen if origin["kind"] == kind) for kind in KINDS}
+    return [TrainingCase(case.record.name, origin["patient"], DiskSlices(store, case.record, "image"),
+                         DiskSlices(store, case.record, "labels"), tuple(origin["unlabelled"]),
+                         getattr(mix, origin["kind"]) * origin["weight"] / total[origin["kind"]],
+                         case.record.slices_with)
+            for case, origin in chosen if getattr(mix, origin["kind"]) > 0]
+
+
+class DiskSlices:
+    """The slices of one of a case's two arrays, read as those of an array in memory are."""
+
+    def __init__(self, store: Path, record: CaseRecord, part: str):
+        self._path, self._count = store / f"{record.name}.{part}.b2nd", record.slices
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place) -> np.ndarray:
+        return _opened(self._path)[place]
+
+
+@lru_cache(maxsize=MOST_OPEN)
+def _opened(path: Path):
+    import blosc2
+
+    return blosc2.open(str(path), mode="r", mmap_mode="r")
