@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import qt
 import slicer
 from standin.waiting import wait_until
 
@@ -34,14 +33,11 @@ def large_ct(small_ct):
 @pytest.fixture
 def heart(widget, ui):
     """Beats in Qt's event loop and remembers the pauses between the beats."""
-    from module import BEAT_MS, Heart
+    from module import Heart
 
-    heart, timer = Heart(ui.progressLabel), qt.QTimer()
-    timer.setInterval(BEAT_MS)
-    timer.connect("timeout()", heart.beat)
-    timer.start()
+    heart = Heart(ui.progressLabel)
     yield heart
-    timer.stop()
+    heart.stop()
 
 
 def test_time_beyond_the_worker_cancel_and_pauses(large_ct, widget, ui, heart, monkeypatch, capsys):
