@@ -17,6 +17,7 @@ from .compatibility import set_terminology
 from .run import RunResult
 
 REPORT_ATTRIBUTE = "FlareSeg.Report"
+LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 
 def import_result(result: RunResult, organs: tuple[Organ, ...], volume_node, segmentation_node=None):
@@ -59,15 +60,18 @@ def import_result(result: RunResult, organs: tuple[Organ, ...], volume_node, seg
 
 
 def check_output(volume_node, segmentation_node) -> None:
-    """Refuse a segmentation whose segments cannot be brought together with the CT's voxels.
+    """Refuse a segmentation whose own segments would not stay what they are; None is always good.
 
     Raises
     ------
     ValueError
-        Where CT and segments are under transforms that differ by more than a matrix.
+        Where the segments are surfaces, or under a transform that differs from the CT's by more than a matrix.
     """
-    if segmentation_node is not None and _holds_segments(segmentation_node):
-        _ijk_to_segmentation(volume_node, segmentation_node)
+    if segmentation_node is None or not _holds_segments(segmentation_node):
+        return
+    if segmentation_node.GetSegmentation().GetSourceRepresentationName() != LABELMAP:
+        raise ValueError(_("The output segmentation holds surfaces, no label maps; choose a new segmentation."))
+    _ijk_to_segmentation(volume_node, segmentation_node)
 
 
 def report_of(segmentation_node) -> dict | None:
@@ -130,7 +134,6 @@ def _set_segments(node, organs: tuple[Organ, ...], image) -> None:
 
     `ImportLabelmapToSegmentationNode` would number the segments by their order, wrong for some of the organs.
     """
-    representation = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segmentation = node.GetSegmentation()
     node.RemoveClosedSurfaceRepresentation()  # of the segments that are replaced; "Show 3D" makes new ones
     for organ in organs:
@@ -142,7 +145,7 @@ def _set_segments(node, organs: tuple[Organ, ...], image) -> None:
         set_terminology(segment, terminology_entry(organ))
         segment.RemoveAllRepresentations()
         segment.SetLabelValue(organ.label)
-        segment.AddRepresentation(representation, image)
+        segment.AddRepresentation(LABELMAP, image)
         if not known:
             segmentation.AddSegment(segment, organ.name)
 

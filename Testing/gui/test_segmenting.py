@@ -222,6 +222,19 @@ def test_segments_that_a_matrix_does_not_bring_to_the_ct(small_ct, widget, ui):
     assert widget._job is None and list(output.GetSegmentation().GetSegmentIDs()) == ["tumour"]
 
 
+def test_a_segmentation_of_surfaces_is_left_alone(small_ct, widget, ui):
+    """Organs beside them would become surfaces, too, or the surfaces would be lost."""
+    output, sphere = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mesh"), vtk.vtkSphereSource()
+    output.SetSourceRepresentationToClosedSurface()
+    sphere.Update()
+    output.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "mesh", (1.0, 0.0, 0.0), "mesh")
+    ui.outputSelector.setCurrentNode(output)
+    wait_until(lambda: ui.applyButton.enabled)
+    with dialogs.answered("holds surfaces"):
+        ui.applyButton.click()
+    assert widget._job is None and output.GetSegmentation().GetSegment("mesh").GetRepresentation("Closed surface")
+
+
 def test_3d_surfaces(small_ct, widget, ui):
     node = click_and_wait(widget, ui)
     ui.show3DButton.click()
