@@ -55,8 +55,8 @@ class Tissue:
     softness: np.ndarray
 
 
-def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[np.ndarray]:
-    """Yield the inverse map u (x takes what was at x + u; float32, (3, k, j, i), mm) after each step of the flow.
+def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield time and inverse map u (x takes what was at x + u; float32, (3, k, j, i), mm) after each step of the flow.
 
     It ends after a time of `longest` (tissue of swelling s then has exp(s longest) times its volume), before it folds, or
     after `MOST_STEPS`.
@@ -77,8 +77,8 @@ def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[np.ndarray]:
         onwards = _relaxed(carried(displacement, np.float32(-step) * velocity, tissue.node_mm), tissue)
         if onwards is None:
             return
-        displacement, passed = onwards, passed + step
-        yield displacement
+        displacement, passed = onwards, min(passed + step, longest)
+        yield passed, displacement
         if passed >= longest:
             return
 

@@ -99,7 +99,7 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     tissue = _tissue(block, inside, steps, weight, still)
     flow = follow(tissue if factor is None or factor > 1 else _reversed(tissue), 1.0 if factor is None else np.inf)
     fine = coarse_steps(block.grid.spacing, NODE_MM)
-    displacement = list(flow)[-1] if factor is None else _to_volume(flow, tissue, inside, steps, factor)
+    displacement = _to_the_end(flow) if factor is None else _to_volume(flow, tissue, inside, steps, factor)
     body, fine_mm = thin_out(inside, fine), _node_mm(block, fine)
     displacement = _refined(displacement, (EVERY,) * 3, body.shape)
     if nodularity_mm:
@@ -153,22 +153,34 @@ def _refined(nodes: np.ndarray, steps, shape) -> np.ndarray:
     return np.stack([spread_out(part, steps, shape) for part in nodes])
 
 
+def _to_the_end(flow) -> np.ndarray:
+    """Follow a flow for the time of 1."""
+    passed, displacement = 0.0, None
+    for passed, displacement in flow:
+        pass
+    if passed < 1:
+        raise FlareSegError("disease_not_placed", NO_ROOM)
+    return displacement
+
+
 def _to_volume(flow, tissue: Tissue, inside: np.ndarray, steps, factor: float) -> np.ndarray:
     """Follow a flow until the body (a mask of all voxels) has `factor` times its volume."""
-    first = float(tissue.filled.sum(dtype=np.float64))
-    growing = factor > 1
-    before = after = np.zeros((3, *tissue.filled.shape), np.float32)
-    for onwards in flow:
-        before, after = after, onwards
-        volume = float(moved(tissue.filled, after, tissue.node_mm).sum(dtype=np.float64))
-        if (volume > factor * first) == growing:
-            break
     # The coarse nodes tell the volume only roughly; what dense ones say counts, or small bodies' very voxels.
     dense = steps if inside.size <= FEW_VOXELS else (EVERY,) * 3
     body = thin_out(inside, tuple(step // n for step, n in zip(steps, dense)))
-    target, dense_mm = factor * float(body.sum(dtype=np.float64)), tissue.node_mm / dense
-    low, high = (_measured(moved(body, _refined(nodes, dense, body.shape), dense_mm), dense == steps)
-                 for nodes in (before, after))
+    first, target = float(tissue.filled.sum(dtype=np.float64)), factor * float(body.sum(dtype=np.float64))
+    growing, dense_mm = factor > 1, tissue.node_mm / dense
+
+    def volume(nodes: np.ndarray) -> float:
+        return _measured(moved(body, _refined(nodes, dense, body.shape), dense_mm), dense == steps)
+
+    before = after = np.zeros((3, *tissue.filled.shape), np.float32)
+    for _, onwards in flow:
+        before, after = after, onwards
+        rough = float(moved(tissue.filled, after, tissue.node_mm).sum(dtype=np.float64))
+        if (rough > factor * first) == growing and (volume(after) > target) == growing:
+            break
+    low, high = volume(before), volume(after)
     share = np.clip((target - low) / (high - low) if high != low else 0.0, -1, LONGEST_REST)
     if abs(low + share * (high - low) - target) > 0.02 * target:
         raise FlareSegError("disease_not_placed", NO_ROOM)
