@@ -1,6 +1,7 @@
 """Traps of PythonQt and of Slicer's module loading, found in the source before anybody runs it.
 
 PythonQt: a property hides its getter (``button.text()`` fails), ``isinstance`` with a Qt class is false for subclasses.
+Slicer's event loop holds Python's interpreter lock, so that threads starve.
 """
 
 import ast
@@ -101,9 +102,17 @@ def version_checks(module: ast.Module) -> list[str]:
             or isinstance(node, ast.Compare) and re.search("majorVersion|minorVersion|revision", ast.unparse(node))]
 
 
+def threads(module: ast.Module) -> list[str]:
+    """Threads: in Slicer's event loop they starve unless a `Follower` lets them work (FlareSegModuleLib.background)."""
+    return [f"line {node.lineno}: {ast.unparse(node)}" for node in ast.walk(module)
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and re.search(r"threading|concurrent|multiprocessing",
+                                                                            ast.unparse(node))]
+
+
 CHECKS = [property_calls, isinstance_with_qt, star_imports, heavy_imports, translated_f_strings, untranslated,
-          version_checks]
-ALLOWED = {version_checks: {"compatibility.py"}}
+          version_checks, threads]
+#: Threads: the follower itself, and what is cancelled while it follows.
+ALLOWED = {version_checks: {"compatibility.py"}, threads: {"background.py", "run.py", "batch_section.py"}}
 
 
 def test_there_is_something_to_check():
@@ -127,6 +136,7 @@ def test_no_trap(check, path):
     (untranslated, "from slicer.i18n import tr as _\nself.label.text = 'Ready'"),
     (version_checks, "hasattr(editor, 'setSourceVolumeNode')"),
     (version_checks, "slicer.app.minorVersion > 10"),
+    (threads, "from concurrent.futures import ThreadPoolExecutor"),
 ])
 def test_the_check_finds_its_trap(check, code):
     assert check(ast.parse(code))
