@@ -31,7 +31,8 @@ SPARED = 0.15
 class FattyLiver:
     """Parameters of `fatty_liver`."""
 
-    difference: float = quantity(-45, -80, -15, "HU", "Change of the liver: mild -15, severe -60 and more", usual=(-70, -20))
+    difference: float = quantity(-45, -80, -15, "HU", "Change of the liver: mild -15, severe -60 and more",
+                                 usual=(-70, -20))
     pattern: str = choice("diffuse", PATTERNS, "Pattern: all of it, areas like a map, or all but some areas")
     vessels_kept: float = quantity(0.9, 0, 1, "", "How far vessels keep their HU", usual=(0.7, 1), main=False)
 
@@ -44,10 +45,11 @@ def edit(scene: Scene, operation: Operation) -> Change:
     inside = block.labels == LABEL_OF["liver"]
     sigma = [0.0, *(VESSEL_MM / mm for mm in block.grid.spacing[1::-1])]
     look = ndimage.gaussian_filter(block.hu, sigma, truncate=2.5) - np.float32(organ.median)
-    # In a native scan vessels have less HU than the liver, and in a fatty one they stand out; nothing tells where they are.
+    # In a native scan vessels lie below the liver: nothing tells where they are.
     vessel = np.clip((look - np.float32(VESSEL_HU)) / 12, 0, 1)
     fluid = np.clip((np.float32(FLUID_HU + 15 - organ.median) - look) / 15, 0, 1)
-    share = blurred_like_scan(block, inside.astype(np.float32)) * (1 - np.float32(p.vessels_kept) * vessel) * (1 - fluid)
+    share = blurred_like_scan(block, inside.astype(np.float32)) * (1 - fluid)
+    share *= 1 - np.float32(p.vessels_kept) * vessel
     difference = max(p.difference, LOWEST_HU - organ.median)
     block.hu += np.float32(difference) * share * _areas(block, p.pattern, operation.seed)
     return block.change(contrast_changed=False)
@@ -67,5 +69,5 @@ def _areas(block, pattern: str, seed: int) -> np.ndarray:
     return spread_out(even.astype(np.float32), steps, block.hu.shape)
 
 
-DISEASES = (Disease("fatty_liver", "Fatty liver", "Fat in the liver's cells, by far its commonest disease: the liver is darker "
-                    "than the spleen, in all or in parts.", ("liver",), FattyLiver, edit, whole_organ=True),)
+DISEASES = (Disease("fatty_liver", "Fatty liver", "Fat in the liver's cells, by far its commonest disease: the liver is "
+                    "darker than the spleen, in all or in parts.", ("liver",), FattyLiver, edit, whole_organ=True),)
