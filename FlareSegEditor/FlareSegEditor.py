@@ -164,6 +164,7 @@ class FlareSegEditorWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneSaved(self, caller=None, event=None):
         """The edit is in the scene's file: what was autosaved is not needed any more."""
+        self.panel.work.autosave.flush()
         if self.panel.work.editing is not None:
             autosaving.forget(self.panel.work.editing)
 

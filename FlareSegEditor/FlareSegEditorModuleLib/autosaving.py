@@ -4,7 +4,36 @@ from __future__ import annotations
 
 import logging
 
+import qt
+
 from FlareSegLib.errors import FlareSegError
+
+
+#: After the last change; a disk can take its time, and no hand waits for it.
+DELAY_MS = 250
+
+
+class Autosave:
+    """Writes an edit a moment after it was changed."""
+
+    def __init__(self):
+        self._editing = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DELAY_MS)
+        self._timer.connect("timeout()", self.flush)
+
+    def want(self, editing) -> None:
+        """The edit was changed."""
+        self._editing = editing
+        self._timer.start()
+
+    def flush(self) -> None:
+        """Write now what is to be written."""
+        self._timer.stop()
+        editing, self._editing = self._editing, None
+        if editing is not None:
+            keep(editing)
 
 
 def keep(editing) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from FlareSegModuleLib.background import Background, Follower
 from FlareSegModuleLib.python_process import python_command, python_environment
 from slicer.i18n import tr as _
 
@@ -14,7 +15,6 @@ from FlareSegLib.errors import FlareSegError
 
 from .contact_sheet_view import show_picture
 
-LOOK_MS = 150
 DISEASE, WEIGHT = range(2)
 
 
@@ -32,12 +32,9 @@ class BatchSection:
     def __init__(self, ui, work):
         self.ui, self._work = ui, work
         self.parameters = None
-        self._worker = None
+        self._worker = self._follower = None
         self._sheets: list[str] = []
         self._diseases: list[str] = []
-        self._timer = qt.QTimer()
-        self._timer.setInterval(LOOK_MS)
-        self._timer.connect("timeout()", self.look)
         ui.batchStartButton.connect("clicked()", self.start)
         ui.batchCancelButton.connect("clicked()", self.cancel)
         ui.contactSheetButton.connect("clicked()", self.show_contact_sheet)
@@ -144,29 +141,27 @@ class BatchSection:
         try:
             with slicer.util.WaitCursor():
                 job = self.job()
-            self._worker = WorkerProcess(job, python_command(), python_environment()).start()
+            worker = self._worker = WorkerProcess(job, python_command(), python_environment()).start()
         except FlareSegError as error:
             self._fail(str(error))
             return
         self.ui.batchProgressBar.value = 0
         self.ui.batchLabel.text = _("The cases are being read...")
-        self._timer.start()
+        self._follower = Follower(Background(lambda post: _followed(worker, post)).start(), self._ended, self._progress)
         self.show_what_can_be_done()
 
-    def look(self) -> None:
-        """Show what the process has said; the timer does this."""
-        for message in self._worker.poll() if self._worker is not None else ():
-            if message["type"] == "progress":
-                self.ui.batchProgressBar.maximum = max(1, message["total"])
-                self.ui.batchProgressBar.value = message["done"]
-                self.ui.batchLabel.text = _("{done} of {total} cases are complete.").format(**{
-                    key: message[key] for key in ("done", "total")})
-            elif message["type"] in ("result", "error"):
-                self._end(message)
+    def _progress(self, message: dict) -> None:
+        if message["type"] == "progress":
+            self.ui.batchProgressBar.maximum = max(1, message["total"])
+            self.ui.batchProgressBar.value = message["done"]
+            self.ui.batchLabel.text = _("{done} of {total} cases are complete.").format(**{
+                key: message[key] for key in ("done", "total")})
 
-    def _end(self, message: dict) -> None:
-        self._timer.stop()
-        self._worker = None
+    def _ended(self, background) -> None:
+        self._worker = self._follower = None
+        if background.error is not None:
+            raise background.error
+        message = background.value
         if message["type"] == "error":
             cancelled = message.get("code") == "cancelled"
             if cancelled:
@@ -185,10 +180,10 @@ class BatchSection:
 
     def stop(self) -> None:
         """The panel closes: no process is left behind."""
-        self._timer.stop()
         if self._worker is not None:
+            self._follower.stop()
             self._worker.cancel()
-            self._worker = None
+            self._worker = self._follower = None
 
     def sheets(self) -> list[str]:
         """The contact sheets of the last batch, or those that lie in the chosen folder."""
@@ -204,6 +199,13 @@ class BatchSection:
         self.ui.batchLabel.text = sentence
         slicer.util.errorDisplay(sentence, windowTitle=_("Disease Simulation Editor"))
         self.show_what_can_be_done()
+
+
+def _followed(worker, post) -> dict:
+    """Hand on what a process says; return its last word."""
+    for message in worker.messages():
+        post(message)
+    return message
 
 
 def summary(message: dict) -> str:

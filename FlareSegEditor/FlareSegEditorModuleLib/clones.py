@@ -92,14 +92,15 @@ class Canvas:
     def __init__(self, original: np.ndarray, case, order: AxisOrder, ct_clone, segmentation_clone):
         self._original = _axial(original, order)
         self._case, self._order = case, order
+        #: Most CTs are int16 already: their voxels are the case's own.
+        self._same = original.dtype == np.int16 and np.array_equal(self._original, case.hu)
         self.ct, self.segmentation = ct_clone, segmentation_clone
 
     def write(self, case, box) -> None:
         """Show a box (k, j, i) of a result and nothing else."""
-        edited = case.hu[box] != self._case.hu[box]
-        own = self._original[box]
         voxels = _axial(slicer.util.arrayFromVolume(self.ct), self._order)
-        voxels[box] = np.where(edited, case.hu[box], own)
+        voxels[box] = case.hu[box] if self._same else np.where(case.hu[box] != self._case.hu[box], case.hu[box],
+                                                               self._original[box])
         slicer.util.arrayFromVolumeModified(self.ct)
         image = self._label_image()
         if image is not None:

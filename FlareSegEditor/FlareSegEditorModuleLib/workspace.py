@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from FlareSegLib.disease.parameters import meanings
 from FlareSegLib.errors import FlareSegError
 
-from . import autosaving
+from .autosaving import Autosave
 from .compare import Difference, show_before, show_edited
 from .editing import Editing, new_seed
 from .handles import Handles
@@ -56,6 +56,7 @@ class Workspace:
         self._interacting = False
         self.handles = Handles(self.drag, self.drop, self.resize, self.resized, self._begin_drag)
         self.outline, self.difference = Outline(), Difference()
+        self.autosave = Autosave()
         self.placement = Placement(self._placed, self._on_refresh)
         self.quality = QualityCheck(self._judged, self._judging)
 
@@ -77,6 +78,7 @@ class Workspace:
 
     def close(self) -> None:
         """Rest the edit; its clones and its text node stay in the scene."""
+        self.autosave.flush()
         self.placement.stop()
         self.quality.stop()
         self.difference.remove()
@@ -233,7 +235,7 @@ class Workspace:
             self._on_refresh()
 
     def _edited(self, editing, box) -> None:
-        autosaving.keep(editing)
+        self.autosave.want(editing)
         self._changed(editing, box)
 
     def _changed(self, editing, box) -> None:

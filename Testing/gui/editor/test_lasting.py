@@ -8,6 +8,7 @@ import qt
 import slicer
 from FlareSegEditorModuleLib import edit_node
 from standin import dialogs, scene_files
+from standin.waiting import wait_until
 
 
 def voxels(editing):
@@ -18,6 +19,7 @@ def add(editor, name):
     editor.panel.cards.choose(name)
     editor.ui.addButton.click()
     editor.panel.work.placement.stop()
+    editor.panel.work.autosave.flush()
     return editor.panel.work.editing.entries[-1]
 
 
@@ -96,6 +98,12 @@ def test_a_crash_takes_nothing(patient, editor, work, edits):
     with dialogs.answered("1 operations was interrupted", qt.QMessageBox.Yes):
         editor.ui.beginButton.click()
     assert work.editing.entries == (entry,) and np.array_equal(voxels(work.editing), before)
+
+
+def test_it_is_written_a_moment_after_the_change(patient, editor, work, edits):
+    editor.logic.add(work.editing, "renal_cyst")
+    assert not edits.exists(), "no hand waits for the disk"
+    wait_until(lambda: edits.exists() and len(list(edits.glob("*.json"))) == 1)
 
 
 def test_what_is_not_wanted_any_more_is_forgotten(patient, editor, work, edits):
