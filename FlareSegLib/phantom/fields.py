@@ -23,11 +23,13 @@ class SmoothField:
         Source of the lattice's values.
     width : float
         Distance of the lattice's nodes, mm; a bump is about twice as wide.
+    half_extent : tuple of float
+        Half-size of the region that it covers, mm (x, y, z).
     """
 
-    def __init__(self, rng: np.random.Generator, width: float):
-        self.width = width
-        shape = [int(2 * half / width) + 5 for half in reversed(HALF_EXTENT)]
+    def __init__(self, rng: np.random.Generator, width: float, half_extent=HALF_EXTENT):
+        self.width, self._half_extent = width, half_extent
+        shape = [int(2 * half / width) + 5 for half in reversed(half_extent)]
         self._lattice = rng.standard_normal(shape, dtype=np.float32) / np.float32(_VARIANCE_PER_AXIS**1.5)
 
     def on(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -39,7 +41,8 @@ class SmoothField:
     def _weights(self, axis: np.ndarray, a: int) -> np.ndarray:
         """(len(axis), nodes) matrix of cubic B-spline weights."""
         nodes = self._lattice.shape[2 - a]
-        position = (np.clip(axis, -HALF_EXTENT[a], HALF_EXTENT[a]) + HALF_EXTENT[a]) / self.width + 1
+        half = self._half_extent[a]
+        position = (np.clip(axis, -half, half) + half) / self.width + 1
         t = np.abs(position[:, None] - np.arange(nodes)[None])
         near = 2 / 3 - t * t + t**3 / 2
         far = np.clip(2 - t, 0, None) ** 3 / 6

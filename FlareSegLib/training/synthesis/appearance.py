@@ -157,8 +157,9 @@ class _Fields:
 
     def wide(self, bump_mm: float, box=(slice(None),) * 3) -> np.ndarray:
         """A field with bumps about twice `bump_mm` wide, float32 (k, j, i)."""
-        x, y, z = (axis[part] for axis, part in zip(self._axes, reversed(box)))
-        return SmoothField(self._rng, bump_mm).on(x, y, z)
+        axes = [axis[part] for axis, part in zip(self._axes, reversed(box))]
+        half_extent = tuple((axis[-1] - axis[0]) / 2 for axis in axes)
+        return SmoothField(self._rng, bump_mm, half_extent).on(*(axis - axis.mean() for axis in axes))
 
     def threads(self, bump_mm: float, radius: float, box=(slice(None),) * 3) -> np.ndarray:
         """0 to 1: branching threads where two fields cross; `radius` in bumps."""

@@ -42,7 +42,7 @@ class Host:
     tissues : numpy.ndarray
         uint8 `Tissue`, (k, j, i), on `grid`.
     grid : Grid
-        `SPACING_MM` along all axes, axis-aligned.
+        About `SPACING_MM` along all axes, axis-aligned.
     ct : Volume or None
         HU int16, axial, its origin in the same millimetres as `grid`; None for a body without an image.
     labels : numpy.ndarray or None

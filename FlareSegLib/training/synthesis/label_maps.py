@@ -12,7 +12,7 @@ from scipy import ndimage
 from ...disease.case import Grid
 from ...volumes.orientation import to_axial
 from ...volumes.reading import read_label_map
-from ...volumes.volume import Volume
+from ...volumes.volume import IDENTITY, Volume
 from .tissues import Tissue
 
 #: Grid of label maps and hosts, mm.
@@ -40,7 +40,7 @@ class OrganMap:
     tissues : numpy.ndarray
         uint8 `Tissue` values of organs, 0 elsewhere; (k, j, i), axial.
     grid : Grid
-        `SPACING_MM` along all axes, axis-aligned; its origin means nothing.
+        About `SPACING_MM` along all axes, axis-aligned; its origin means nothing.
     cut : tuple of int
         Organs that reach the first or last slice of their scan and go on beyond it.
     """
@@ -102,7 +102,8 @@ def organ_map(name: str, axial: Volume) -> OrganMap:
         cover = resampled_mask(part == value, step, shape)
         larger = cover > best
         found[larger], best[larger] = value, cover[larger]
-    grid = Grid(shape, (SPACING_MM,) * 3, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    spacing = tuple(n * mm / m for n, mm, m in zip(reversed(part.shape), axial.spacing, reversed(shape)))
+    grid = Grid(shape, spacing, (0.0, 0.0, 0.0), IDENTITY)
     return OrganMap(name, found, grid, cut)
 
 
@@ -191,7 +192,7 @@ def read_donor(data: Path, folder: str, name: str) -> dict[Tissue, np.ndarray]:
     middle = (columns[0] + columns[-1]) // 2
     right, left = mask.copy(), mask
     right[..., middle:], left[..., :middle] = False, False
-    return {side: _compact(_largest(part), axial.spacing)
+    return {side: _largest(_compact(part, axial.spacing))
             for side, part in ((Tissue.RIGHT_KIDNEY, right), (Tissue.LEFT_KIDNEY, left)) if part.any()}
 
 

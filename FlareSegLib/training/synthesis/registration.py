@@ -18,14 +18,14 @@ NODE_MM = 5.0
 #: Distances count up to here, mm.
 REACH_MM = 32.0
 #: How much the affine map is held to the plain shift, mm of leverage.
-STIFFNESS_MM = 40.0
+STIFFNESS_MM = 60.0
 #: (nodes left out, iterations, smoothing of each step, of the whole; mm) from coarse to fine.
 LEVELS = ((2, 40, 14.0, 4.0), (1, 20, 9.0, 2.5))
 #: A step's length in nodes.
 LONGEST_STEP = 0.6
 LOWEST_DETERMINANT, RELAXED_DETERMINANT = 0.15, 0.35
 #: The affine map stretches and shrinks no more than so.
-SMALLEST_SCALE, LARGEST_SCALE = 0.72, 1.4
+SMALLEST_SCALE, LARGEST_SCALE = 0.78, 1.3
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Transform:
     def apply(self, points: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Map x, y, z (arrays of one shape, mm) of the target to the host's, float32."""
         at = index_at(self.nodes, points)
-        moved = [p + sampled(u, at) for p, u in zip(points, self.displacement[::-1])]
+        moved = [p + u for p, u in zip(points, sampled(self.displacement, at)[::-1])]
         return affine(self.matrix, self.shift, moved)
 
 
@@ -102,16 +102,19 @@ def index_at(grid: Grid, points) -> np.ndarray:
 
 
 def sampled(array: np.ndarray, at: np.ndarray, nearest: bool = False) -> np.ndarray:
-    """Linear (or nearest) samples of an array (k, j, i) at indices (3, ...), its border going on; float32."""
+    """Linear (or nearest) samples of an array at indices (3, ...), its border going on; float32.
+
+    An array (k, j, i) gives samples (...), several ones (c, k, j, i) give (c, ...).
+    """
     import torch
 
-    scale = np.array([2 / max(n - 1, 1) for n in array.shape[::-1]], np.float32)
+    scale = np.array([2 / max(n - 1, 1) for n in array.shape[:-4:-1]], np.float32)
     grid = at[::-1].reshape(3, -1).T * scale - 1
-    image = torch.from_numpy(np.ascontiguousarray(array, np.float32))[None, None]
+    image = torch.from_numpy(np.ascontiguousarray(array, np.float32)).reshape(1, -1, *array.shape[-3:])
     values = torch.nn.functional.grid_sample(image, torch.from_numpy(np.ascontiguousarray(grid))[None, None, None],
                                              mode="nearest" if nearest else "bilinear", padding_mode="border",
                                              align_corners=True)
-    return values[0, 0, 0, 0].numpy().reshape(at.shape[1:])
+    return values.numpy().reshape(*array.shape[:-3], *at.shape[1:])
 
 
 def node_grid(grid: Grid, mm: float) -> Grid:
@@ -191,8 +194,7 @@ def _demons(u, fixed, nodes: Grid, moving, host_nodes: Grid, map_to_host, iterat
         moved = affine(*map_to_host, [p + part for p, part in zip(x, u[::-1])])
         at = index_at(host_nodes, moved)
         force, power = np.zeros_like(u), np.zeros(nodes.shape, np.float32)
-        for one, other in zip(fixed, moving):
-            warped = sampled(other, at)
+        for one, warped in zip(fixed, sampled(moving, at)):
             apart = warped - one
             # Far from both surfaces distances say little.
             weight = np.exp(-np.minimum(np.abs(one), np.abs(warped)) / np.float32(10))
@@ -206,7 +208,7 @@ def _demons(u, fixed, nodes: Grid, moving, host_nodes: Grid, map_to_host, iterat
             break
         step *= np.float32(min(2.0, longest / length))
         carried = base + step / mm[:, None, None, None]
-        further = step + np.stack([sampled(part, carried) for part in u])
+        further = step + sampled(u, carried)
         further = np.stack([ndimage.gaussian_filter(part, whole_mm / mm, mode="nearest") for part in further])
         further = _relaxed(further, mm)
         if float(determinant(further, mm).min()) < LOWEST_DETERMINANT:

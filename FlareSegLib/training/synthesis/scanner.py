@@ -19,7 +19,7 @@ class ScannerSettings:
 
     slice_mm: tuple[float, ...] = (1.6, 2.0, 2.5, 2.5, 3.0, 4.0, 5.0, 5.0)
     kernel_mm: tuple[float, float] = (0.35, 1.1)
-    noise_hu: tuple[float, float] = (3.0, 32.0)
+    noise_hu: tuple[float, float] = (3.0, 24.0)
     overlap: float = 0.3               # probability that slices are thicker than they are apart
     cupping_hu: float = 12.0
     streak_probability: float = 0.25

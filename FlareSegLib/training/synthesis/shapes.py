@@ -54,7 +54,7 @@ class ShapeMap:
     def apply(self, points):
         """Map x, y, z (arrays of one shape, LPS mm), float32."""
         at = index_at(self.nodes, points)
-        moved = [p + sampled(u, at) for p, u in zip(points, self.displacement[::-1])]
+        moved = [p + u for p, u in zip(points, sampled(self.displacement, at)[::-1])]
         return affine(self.matrix, self.middle - self.matrix @ self.middle, moved)
 
 

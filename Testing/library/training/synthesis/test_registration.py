@@ -22,6 +22,8 @@ def test_organs_are_laid_on_organs_without_folds(balls):
         assert overlap(moved, target, organ) > max(0.82, overlap(before, target, organ) - 0.01), organ
     assert determinant(found.displacement, found.nodes.spacing[::-1]).min() > 0.1
     assert np.linalg.det(found.matrix) > 0
+    again = register(target, grid, host, host_grid)
+    assert np.array_equal(again.displacement, found.displacement) and np.array_equal(again.matrix, found.matrix)
 
 
 def test_an_anatomy_is_laid_on_itself_as_it_is(balls):
