@@ -12,7 +12,7 @@ METAL_HU = 2800.0
 #: The slices' streaks are worked out on at most so many pixels a side.
 RESOLUTION = 160
 #: Directions of the projections; less metal than this in a voxel throws no shadow.
-VIEWS, LEAST_METAL = 180, 0.02
+VIEWS, LEAST_METAL = 120, 0.02
 #: HU that the darkest and brightest streaks reach at strength 1, near the metal.
 STREAK_HU = 250.0
 
@@ -69,7 +69,7 @@ def _streaks(metal: np.ndarray, numbers: np.ndarray, seed: int) -> np.ndarray:
     # Neighbouring projections err alike, so that streaks are few and broad.
     grain = np.stack([np.random.default_rng((seed, int(number))).standard_normal(shadow.shape[1:], np.float32)
                       for number in numbers])
-    grain = ndimage.gaussian_filter(grain, (0, 1.5, 0), mode="wrap") * np.float32(2.3)
+    grain = ndimage.gaussian_filter(grain, (0, 1.0, 0), mode="wrap") * np.float32(1.9)
     back = _back_projection(_filtered(depth * grain * 2.5 - 1.5 * depth * depth), shape, angles, reach)
     back -= np.median(back, axis=(1, 2), keepdims=True)
     return np.clip(back / max(float(np.percentile(np.abs(back), 99.5)), 1e-6), -1.5, 1.5)

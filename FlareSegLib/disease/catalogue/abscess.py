@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..block import Change, add, coverage, replace, soft_step
-from ..bodies import lobulated, random_direction
+from ..bodies import lobulated, random_direction, random_direction
 from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
 from ..fractal import fractal_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -16,8 +16,9 @@ from ..placing import draw_in_organ
 from ..scene import Scene
 
 GAS_HU = -750.0
-#: Half the thickness of a septum, twice: distances to both chambers' centres differ by so much.
+#: Distances to both chambers' centres differ by less than this in a septum: it is half as far to either side.
 SEPTUM_MM = 1.4
+CHAMBER_DRAWS = 6
 #: Oedema around the wall is a little darker than the organ.
 OEDEMA_HU, OEDEMA_MM = -18.0, 6.0
 
@@ -58,19 +59,34 @@ def edit(scene: Scene, operation: Operation) -> Change:
 
 
 def _septa(block, operation: Operation) -> np.ndarray:
-    """Thin wavy walls across the cavity, 0 to 1."""
+    """Thin walls between chambers of the cavity, 0 to 1: where two of their centres are equally far."""
     p: Abscess = operation.parameters
+    walls = np.zeros(block.hu.shape, np.float32)
+    if p.septa == 0:
+        return walls
     rng = np.random.default_rng((operation.seed, 5))
     points = (block.points.x, block.points.y, block.points.z)
-    wave = 0.12 * p.diameter * fractal_noise(points, operation.seed + 3, 0.3 * p.diameter, octaves=2)
-    walls = np.zeros(block.hu.shape, np.float32)
-    for _ in range(p.septa):
-        normal = rng.standard_normal(3)
-        normal /= np.linalg.norm(normal)
-        offset = rng.uniform(-0.25, 0.25) * p.diameter
-        height = sum(n * (axis - c) for n, axis, c in zip(normal, points, operation.centre)) + wave - offset
-        walls = np.maximum(walls, soft_step(np.abs(height) - 0.7, 1.2))
-    return walls
+    # Walls are wavy: they are flat in points that are shifted here and there.
+    wave = np.float32(0.05 * p.diameter) * fractal_noise(points, operation.seed + 3, 0.25 * p.diameter, octaves=1)
+    points = (points[0] + wave, points[1] - wave, points[2])
+    nearest = second = np.full(block.hu.shape, 1e6, np.float32)
+    for centre in _chambers(operation, rng):
+        # Chambers are of different size.
+        far = np.sqrt(sum((axis - np.float32(c)) ** 2 for axis, c in zip(points, centre))) \
+            - np.float32(rng.uniform(0, 0.15) * p.diameter)
+        nearest, second = np.minimum(nearest, far), np.minimum(np.maximum(nearest, far), second)
+    return soft_step(second - nearest - SEPTUM_MM, 1.2)
+
+
+def _chambers(operation: Operation, rng: np.random.Generator) -> list[np.ndarray]:
+    """Centres (LPS, mm) of one chamber more than there are septa, apart from each other."""
+    p: Abscess = operation.parameters
+    centres: list[np.ndarray] = []
+    while len(centres) <= p.septa:
+        drawn = [np.asarray(operation.centre) + random_direction(rng) * p.diameter * rng.uniform(0.2, 0.4)
+                 for _ in range(CHAMBER_DRAWS)]
+        centres.append(max(drawn, key=lambda at: min((np.linalg.norm(at - other) for other in centres), default=0.0)))
+    return centres
 
 
 def _gas(block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:

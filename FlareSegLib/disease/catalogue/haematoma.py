@@ -102,10 +102,10 @@ def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.r
         bounds = np.maximum(np.maximum(ahead - np.float32(length_mm), -ahead), np.abs(up) - np.float32(half_height))
         result = np.maximum(np.abs(off) - half, bounds)
         # It zigzags and its edges are ragged: only near it need that be worked out.
-        near = result < 0.25 * length_mm + 3
+        near = result < 0.16 * length_mm + 2
         if near.any():
             at = (points.x[near], points.y[near], points.z[near])
-            bend = np.float32(0.07 * length_mm) * fractal_noise(at, seed, 0.3 * length_mm, octaves=2)
+            bend = np.clip(fractal_noise(at, seed, 0.3 * length_mm, octaves=2), -2.2, 2.2) * np.float32(0.07 * length_mm)
             result[near] = np.maximum(np.abs(off[near] + bend) - half[near], bounds[near] + 0.6 * bend)
         return result
 
