@@ -44,7 +44,7 @@ def spread_out(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int,
     full = tuple((n - 1) * step + 1 for n, step in zip(nodes.shape, steps))
     values = torch.from_numpy(np.ascontiguousarray(nodes, np.float32))[None, None]
     fine = torch.nn.functional.interpolate(values, full, mode="trilinear", align_corners=True)[0, 0]
-    return fine[tuple(slice(0, n) for n in shape)].contiguous().numpy()
+    return fine[tuple(slice(0, n) for n in shape)].numpy()
 
 
 def node_points(grid, box: Box, steps: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
