@@ -67,7 +67,7 @@ class Layout(enum.Enum):
 
     def label(self):
         """What the person reads."""
-        return {"v2": _("nnU-Net v2"), "v1": _("nnU-Net v1, Medical Segmentation Decathlon"),
+        return {"v2": _("nnU-Net v2"), "v1": _("nnU-Net v1 (Decathlon)"),
                 "flare": _("FLARE21")}[self.value]
 
 

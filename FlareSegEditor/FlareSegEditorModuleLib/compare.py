@@ -11,7 +11,7 @@ from .edit_node import as_helper
 
 FULL_DIFFERENCE_HU = 100
 #: Differences up to this share of the full one are as good as none: nothing is laid over the image.
-CLEAR = 0.04
+CLEAR = 0.15
 OPACITY = 0.6
 
 

@@ -71,6 +71,7 @@ class Editing(VTKObservationMixin):
         self.session = Session(self.case, find, note_of)
         self.canvas = Canvas(self.volume.array, self.case, self.order, *self._clones(labels))
         self.troubles: list[str] = []
+        self._before = None
         self._open(kept.entries)
         self._observe()
 
@@ -155,6 +156,7 @@ class Editing(VTKObservationMixin):
         self._show(self.session.redo())
 
     def _show(self, box) -> None:
+        self._before = None
         if box is not None:
             self.canvas.write(self.session.case, box)
         self._keep()
@@ -236,15 +238,27 @@ class Editing(VTKObservationMixin):
 
         return draw(disease, self.session.scene, organ, np.random.default_rng(), parameters, label_rule or None)
 
-    def why_not(self, operation, ras) -> str:
-        """Why an operation cannot be moved to a place; empty where it can."""
+    def why_not(self, key: str, ras) -> str:
+        """Why an entry cannot be moved to a place (RAS of the CT, mm); empty where it can.
+
+        It is judged by the labels that it was placed in: its own lesion is no part of the organ yet.
+        """
         from FlareSegLib.disease.pointing import organ_at
 
+        operation = self.entry(key).operation
         try:
-            organ_at(self.find(operation.disease), self.session.scene, to_lps(ras), operation.organ)
+            organ_at(self.find(operation.disease), self._scene_before(key), to_lps(ras), operation.organ)
         except FlareSegError as error:
             return str(error)
         return ""
+
+    def _scene_before(self, key: str):
+        """Kept until the list changes: a drag asks for it at every move of the mouse."""
+        shown = [entry.key for entry in self.entries if entry.shown]
+        if self._before is None or self._before[0] != (key, self.entries):
+            scene = self.session.scene_before(shown.index(key)) if key in shown else self.session.scene
+            self._before = (key, self.entries), scene
+        return self._before[1]
 
     def _on_node_removed(self, caller=None, event=None) -> None:
         scene = slicer.mrmlScene

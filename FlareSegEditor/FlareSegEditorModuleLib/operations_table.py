@@ -14,7 +14,7 @@ PASSED, FAILED = "\u2713", "!"
 
 def headings() -> list[str]:
     """Of the columns."""
-    return ["", _("Disease"), _("Organ"), _("ml"), _("\u0394HU"), _("Organs' volumes"), ""]
+    return ["", _("Disease"), _("Organ"), _("ml"), _("\u0394HU"), _("Organ ml"), ""]
 
 
 class OperationsTable:
@@ -76,7 +76,7 @@ class OperationsTable:
         self._text(row, ORGAN, entry.operation.organ)
         self._text(row, VOLUME, volume_text(done))
         self._text(row, CONTRAST, contrast_text(done))
-        self._text(row, LABELS, gained_text(done))
+        self._text(row, LABELS, own_gain_text(done, entry.operation.organ), gained_text(done))
         passed, why = mark if mark is not None else (None, "")
         self._text(row, MARK, "" if passed is None else PASSED if passed else FAILED, why)
 
@@ -111,10 +111,20 @@ def contrast_text(done) -> str:
     return f"{sum(hu * ml for hu, ml in found) / sum(ml for _hu, ml in found):+.0f}" if found else ""
 
 
-def gained_text(done) -> str:
-    """What organs gained or lost."""
+def _gained(done) -> dict[str, float]:
     gained: dict[str, float] = {}
     for note in _notes(done):
         for organ, ml in note.gained_ml.items():
             gained[organ] = gained.get(organ, 0.0) + ml
+    return gained
+
+
+def own_gain_text(done, organ: str) -> str:
+    """What the operation's own organ gained or lost."""
+    return f"{_gained(done).get(organ, 0.0):+.1f}" if done is not None and organ else ""
+
+
+def gained_text(done) -> str:
+    """What all organs gained or lost."""
+    gained = _gained(done)
     return ", ".join(_("{organ} {ml:+.1f} ml").format(organ=organ, ml=ml) for organ, ml in gained.items() if abs(ml) >= 0.05)

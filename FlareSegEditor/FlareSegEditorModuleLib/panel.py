@@ -21,7 +21,7 @@ from .workspace import SIZE, Workspace
 
 REQUIREMENTS = Path(FlareSegModuleLib.__file__).resolve().parents[1] / "Resources" / "FlareSegRequirements.txt"
 PICTURES = Path(__file__).resolve().parents[1] / "Resources" / "DiseasePictures"
-RULES = {"keep": "as they were", "join": "lesion belongs to the organ", "background": "lesion belongs to no organ"}
+RULES = {"keep": "as they were", "join": "lesion is organ", "background": "lesion is no organ"}
 
 
 class Panel:

@@ -79,6 +79,7 @@ class ParameterView:
             self._grids[main] = holder = qt.QWidget()
             grid = qt.QGridLayout(holder)
             grid.setContentsMargins(0, 0, 0, 0)
+            grid.setColumnStretch(1, 1)
             place.layout().addWidget(holder)
         self._controls = {}
         for name, meaning in (meanings(kind) if kind is not None else {}).items():
@@ -94,6 +95,7 @@ class ParameterView:
         row = len(self._controls)
         label = qt.QLabel(_(meaning.text) + ":")
         label.wordWrap = True
+        label.setMinimumWidth(110)
         label.toolTip = control.widget.toolTip
         grid.addWidget(label, row, 0)
         grid.addWidget(control.widget, row, 1)

@@ -168,7 +168,7 @@ class Workspace:
         if not self._interacting:  # moved in the Markups module or by a script
             self.drop(key, ras)
             return
-        reason = self.editing.why_not(entry.operation, ras)
+        reason = self.editing.why_not(key, ras)
         if key == self.chosen:
             self.outline.move(np.asarray(ras) - old, refused=bool(reason))
         self.say(reason)
@@ -179,7 +179,7 @@ class Workspace:
         entry = self.editing.entry(key) if self.editing is not None else None
         if entry is None or np.linalg.norm(np.subtract(to_ras(entry.operation.centre), ras)) < 1e-6:
             return
-        reason = self.editing.why_not(entry.operation, ras)
+        reason = self.editing.why_not(key, ras)
         if reason:
             self._show_in_views()
             self.say(reason)
@@ -266,8 +266,8 @@ class Workspace:
             return
         self.marks = marks_of(self.editing, entries, simulation)
         faults = simulation.verdict.faults
-        self.verdict = (_("Quality: passed.") if not faults else _("Quality: {count} findings beyond their limits: "
-                                                                   "{faults}").format(count=len(faults), faults="; ".join(faults)))
+        self.verdict = _("Quality: beyond its limits: {faults}.").format(faults="; ".join(faults)) if faults else _(
+            "Quality: passed.")
         self._on_refresh()
 
     def _lost(self, editing, sentence: str) -> None:

@@ -125,6 +125,13 @@ class History:
         self.case.labels[delta.box] ^= labels
         self._keep(delta)
 
+    def labels_before(self, steps: int) -> np.ndarray:
+        """A copy of the labels as they were so many steps ago, or as many of them as can be undone."""
+        labels = self.case.labels.copy()
+        for delta in list(self._done)[max(0, len(self._done) - steps):]:
+            labels[delta.box] ^= _differences(delta)[1]
+        return labels
+
     def _keep(self, delta: Delta) -> None:
         self._done.append(delta)
         while self._done and self.memory_bytes > self._limit:

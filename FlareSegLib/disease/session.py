@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from .block import Change
-from .case import Box, Case
+from .case import LABEL_OF, Box, Case
 from .history import LIMIT_BYTES, Delta, History
 from .operation import Operation, apply, perform
 from .recipe import Find
@@ -130,6 +130,17 @@ class Session:
     def scene(self) -> Scene:
         """The scene as it is now, for measuring and placing; not to be kept beyond the next step."""
         return Scene(self.case, self._done[-1].known if self._done else self._first_known)
+
+    def scene_before(self, number: int) -> Scene:
+        """The scene that the operation ``done[number]`` was placed in, for judging other places for it.
+
+        Its labels and organs are those of then; its HU are those of now.
+        """
+        scene = self.scene
+        for organ in LABEL_OF:
+            scene.has(organ)
+        labels = self._history.labels_before(sum(len(done.parts) for done in self._done[number:]))
+        return Scene(self.case.with_arrays(self.case.hu, labels), {"boxes": scene.known["boxes"]})
 
     @property
     def can_undo(self) -> bool:

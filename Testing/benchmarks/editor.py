@@ -19,7 +19,7 @@ import time
 
 from measuring import REPOSITORY, load_average, machine, machine_lines, markdown_table, usable_cores
 
-sys.path[:0] = [str(REPOSITORY / "Testing"), str(REPOSITORY / "Testing" / "pictures"), str(REPOSITORY)]
+sys.path[:0] = [str(REPOSITORY / "Testing"), str(REPOSITORY)]
 from standin.startup import start  # noqa: E402
 
 SIZE, SPACING, SEED = (512, 512, 129), (0.78, 0.78, 2.0), 2021
@@ -68,18 +68,12 @@ def load_patient(options):
 
 
 def open_view():
-    """The stand-in's mouse view with the slice's picture in it; also a function that draws it."""
+    """The stand-in's mouse view with the slice's picture in it, and what draws it."""
     from standin.mouse_view import mouse_view
-    from views import _image_actor
 
     view = mouse_view()
-    view.renderer.AddViewProp(_image_actor(view.logic))
-
-    def draw():
-        view.logic.UpdatePipeline()
-        view.window.Render()
-
-    return view, draw
+    view.show_image()
+    return view, view.draw
 
 
 def place(editor, view, draw, disease: str, organ: str):

@@ -1,17 +1,19 @@
 """A slice view that a test's mouse moves and clicks in: slicer-core's own interactor style and displayable managers.
 
-Real are the slice logic, vtkMRMLSliceViewInteractorStyle and the displayable managers of Markups and models; nothing is
-drawn, so no graphics driver is needed. The layout manager and the Qt widget around them are left out.
+Real are the slice logic, vtkMRMLSliceViewInteractorStyle and the displayable managers of segmentations, Markups and
+models. Nothing is drawn unless a picture is asked for, so that no graphics driver is needed. The layout manager and the
+Qt widget around them are left out.
 """
 
 from __future__ import annotations
 
 import functools
 
+import numpy as np
 import slicer
 import vtk
 
-MANAGERS = ("vtkMRMLMarkupsDisplayableManager", "vtkMRMLModelSliceDisplayableManager")
+MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLMarkupsDisplayableManager", "vtkMRMLModelSliceDisplayableManager")
 PIXELS = 600
 
 
@@ -57,6 +59,36 @@ class MouseView:
         self.node.SetOrientation(orientation)
         self.node.SetFieldOfView(height_mm, height_mm, 1.0)
         self.node.JumpSliceByCentering(*ras)
+
+    def show_image(self) -> None:
+        """Lay the slice's picture under all else, as `vtkMRMLLightBoxRendererManager`, which slicer-core lacks, does."""
+        mapper = vtk.vtkImageMapper()
+        mapper.SetColorWindow(255)
+        mapper.SetColorLevel(127.5)
+        mapper.SetInputConnection(self.logic.GetImageDataConnection())
+        actor = vtk.vtkActor2D()
+        actor.SetMapper(mapper)
+        actor.GetProperty().SetDisplayLocationToBackground()
+        self.renderer.AddViewProp(actor)
+
+    def draw(self) -> None:
+        """Draw the view; VTK may end the process where it finds no graphics driver."""
+        self.logic.UpdatePipeline()
+        self.window.Render()
+
+    def picture(self, pixels: int):
+        """The view as a square of so many pixels, uint8 (height, width, 3), the top row first."""
+        from PIL import Image
+        from vtk.util import numpy_support
+
+        self.draw()
+        shot = vtk.vtkWindowToImageFilter()
+        shot.SetInput(self.window)
+        shot.SetInputBufferTypeToRGB()
+        shot.ReadFrontBufferOff()
+        shot.Update()
+        found = numpy_support.vtk_to_numpy(shot.GetOutput().GetPointData().GetScalars()).reshape(PIXELS, PIXELS, 3)
+        return np.asarray(Image.fromarray(found[::-1].copy()).resize((pixels, pixels), Image.Resampling.LANCZOS))
 
     def pixel(self, ras) -> tuple[int, int]:
         """Where a point of the patient is in the view."""

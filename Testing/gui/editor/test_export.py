@@ -53,7 +53,7 @@ def test_what_is_missing_is_said(editor, work):
     assert not ui.exportButton.enabled and "name" in ui.exportButton.toolTip
 
 
-@pytest.mark.parametrize("layout", ["nnU-Net v2", "nnU-Net v1, Medical Segmentation Decathlon", "FLARE21"])
+@pytest.mark.parametrize("layout", ["nnU-Net v2", "nnU-Net v1 (Decathlon)", "FLARE21"])
 def test_exported_cases_can_be_trained_on(patient, editor, edited, tmp_path, layout):
     out = tmp_path / "脾臓 data"
     editor.ui.layoutComboBox.currentIndex = editor.ui.layoutComboBox.findText(layout)
@@ -127,7 +127,7 @@ def test_a_recipe_on_another_case(make_patient, editor, work, edited, tmp_path):
         editor.ui.loadRecipeButton.click()
     entry, = work.editing.entries
     assert entry.operation.disease == "renal_cyst" and entry.operation.parameters.diameter == 22.0
-    assert work.editing.why_not(entry.operation, np.asarray(entry.operation.centre) * (-1, -1, 1)) == ""
+    assert work.editing.why_not(entry.key, np.asarray(entry.operation.centre) * (-1, -1, 1)) == ""
 
 
 def test_what_is_no_recipe_is_refused(editor, work, edited, tmp_path):

@@ -90,8 +90,8 @@ def test_sliders_edit_the_chosen_operation(editor, work, two):
     assert entry.operation.parameters.diameter == 40.0 and entry.key == two[1].key
     assert not same(voxels(work.editing), before) and is_replay(work)
     box = editor.ui.labelRuleComboBox
-    assert box.currentText == "lesion belongs to the organ"
-    box.currentIndex = box.findText("lesion belongs to no organ")
+    assert box.currentText == "lesion is organ"
+    box.currentIndex = box.findText("lesion is no organ")
     assert work.editing.entries[1].operation.label_rule == "background" and is_replay(work)
     editor.ui.reshapeButton.click()
     assert work.editing.entries[1].operation.seed != two[1].operation.seed

@@ -112,3 +112,12 @@ def test_leaving_place_mode_ends_placing(editor, work, view, inside):
     wait_until(lambda: not work.placement.active)
     assert editor.ui.placeButton.text == "Place by clicking"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
+
+
+def test_within_itself_a_lesion_that_is_no_organ_can_be_moved(editor, work, view, cyst):
+    """It is judged by the organ as it was before the lesion."""
+    key, ras = cyst
+    work.change_rule("background")
+    target = tuple(np.add(ras, (2.0, 0.0, 0.0)))
+    view.drag(ras, tuple(np.add(ras, (1.0, 0.0, 0.0))), target)
+    assert np.allclose(centre_of(work.editing.entry(key)), target, atol=0.3), editor.ui.messageLabel.text

@@ -139,3 +139,17 @@ def test_what_is_remembered_is_bounded(case, operations):
     session.set_entries((Entry(operations[0]),))
     session.set_entries(())
     assert session.memory_bytes == 0
+
+
+def test_a_place_is_judged_by_what_was_there_before(case, operations):
+    """Also of the first of several, and where the history no longer reaches back."""
+    for limit in (10**9, 0):
+        session = Session(case, catalogue.find, limit_bytes=limit)
+        first = replace(operations[0], label_rule="background")
+        session.set_entries((Entry(first), Entry(operations[1]), Entry(operations[3])))
+        inside = first.centre
+        if limit:
+            assert np.array_equal(session.scene_before(0).case.labels, case.labels)
+            assert session.scene_before(0).label_at(inside) == case.labels[tuple(
+                np.rint(case.grid.index_of(inside)).astype(int))]
+        assert session.scene_before(1).has("kidney") and session.scene_before(2).case.labels.shape == case.labels.shape
