@@ -23,7 +23,7 @@ class ScannerSettings:
     overlap: float = 0.3               # probability that slices are thicker than they are apart
     cupping_hu: float = 12.0
     streak_probability: float = 0.25
-    streak_hu: tuple[float, float] = (5.0, 40.0)
+    streak_hu: tuple[float, float] = (3.0, 18.0)
     table_probability: float = 0.75
     round_field_probability: float = 0.25
     flat_air_probability: float = 0.2
