@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from ...errors import FlareSegError
 from ..cases import TrainingCase
-from ..slice_store import CaseRecord, open_store
+from ..slice_store import CaseRecord, SliceStore, open_store
 from .make import ORIGIN_ENDING, PLAN_FILE
-from .mix import KINDS, mix_from
+from .mix import KINDS, SynthesisMix, mix_from
 
 #: Arrays that are open at once: systems allow a process a thousand files or so.
 MOST_OPEN = 128
@@ -38,14 +39,7 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset()) -> list[
         "not_found" where there is no such store, "bad_training_data" for a damaged one or one that holds nothing.
     """
     store = Path(store)
-    opened = open_store(store)
-    try:
-        mix = mix_from(json.loads((store / PLAN_FILE).read_text(encoding="utf-8"))["mix"])
-        origins = {case.record.name: json.loads((store / f"{case.record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
-                   for case in opened.cases}
-    except (OSError, ValueError, KeyError) as error:
-        raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a damaged "
-                                                 "one; make it again.") from error
+    opened, mix, origins = _opened_set(store)
     chosen = [(case, origins[case.record.name]) for case in opened.cases
               if origins[case.record.name]["patient"] not in left_out]
     if not chosen:
@@ -56,6 +50,31 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset()) -> list[
                          getattr(mix, origin["kind"]) * origin["weight"] / total[origin["kind"]],
                          case.record.slices_with)
             for case, origin in chosen if getattr(mix, origin["kind"]) > 0]
+
+
+def fully_labelled(store: Path) -> SliceStore:
+    """The store without cases of which an organ was not drawn, for trainers that take background for background.
+
+    Raises
+    ------
+    FlareSegError
+        As `training_cases`.
+    """
+    opened, _, origins = _opened_set(Path(store))
+    return replace(opened, cases=tuple(case for case in opened.cases if not origins[case.record.name]["unlabelled"]))
+
+
+def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict]]:
+    """The store, its mix, and the origin of each case by name."""
+    opened = open_store(store)
+    try:
+        mix = mix_from(json.loads((store / PLAN_FILE).read_text(encoding="utf-8"))["mix"])
+        origins = {case.record.name: json.loads((store / f"{case.record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+                   for case in opened.cases}
+    except (OSError, ValueError, KeyError) as error:
+        raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a damaged "
+                                                 "one; make it again.") from error
+    return opened, mix, origins
 
 
 class DiskSlices:

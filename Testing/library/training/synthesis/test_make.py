@@ -14,13 +14,16 @@ from FlareSegLib.networks.unet2d import UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training import starter
 from FlareSegLib.training.loop import TrainingSettings, train
+from FlareSegLib.training.pack import pack, unpack
+from FlareSegLib.training.protocol import TrainingProtocol
+from FlareSegLib.training.slice_dataset import SliceDataset
 from FlareSegLib.training.slice_store import open_store
 from FlareSegLib.training.synthesis import make as making
 from FlareSegLib.training.synthesis.drawing import find_sources, kind_of
 from FlareSegLib.training.synthesis.make import Plan, make
 from FlareSegLib.training.synthesis.mix import SynthesisMix, mix_from
 from FlareSegLib.training.synthesis.sheet import write_sheet
-from FlareSegLib.training.synthesis.stored import training_cases
+from FlareSegLib.training.synthesis.stored import fully_labelled, training_cases
 
 MIX = SynthesisMix(transferred=0.3, synthetic=0.3, phantom_host=0.0, icrp_host=0.0, diseased=0.0, organ_shift=0.0)
 
@@ -107,6 +110,24 @@ def test_the_plain_loop_trains_on_it(made, tmp_path):
                 log=lambda text, flush: losses.append(float(text.split("loss ")[1].split()[0])))
     assert len(losses) == 2 and np.isfinite(losses).all()
     assert all(torch.isfinite(value).all() for value in net.state_dict().values())
+
+
+def test_other_trainers_get_what_is_wholly_labelled_and_packs_travel(made, tmp_path):
+    whole = fully_labelled(made.out)
+    assert len(whole.cases) == 4
+    protocol = TrainingProtocol(grid=(48, 64), batch=6, forced_foreground=2, epochs=1, iterations=1)
+    image, labels = SliceDataset(whole.cases, FLARE21_NORMALISATION, protocol)[1]
+    assert image.shape == (1, 48, 64) and set(np.unique(labels)) <= {0, 1, 2, 3, 4}
+    file, _ = pack(whole, tmp_path / "set.tar", 30, tmp_path / "work")
+    assert len(unpack(file, tmp_path / "there").cases) == 4
+    origin = made.out / "real_acrin001.origin.json"
+    text = origin.read_text(encoding="utf-8")
+    try:
+        origin.write_text(text.replace('"unlabelled": []', '"unlabelled": [4]'), encoding="utf-8")
+        assert {case.record.name for case in fully_labelled(made.out).cases} == {
+            "real_ircad01", "transferred_00001", "synthetic_00000"}
+    finally:
+        origin.write_text(text, encoding="utf-8")
 
 
 def test_the_starters_command_takes_the_store(made, tmp_path, monkeypatch):
