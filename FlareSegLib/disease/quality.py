@@ -120,8 +120,10 @@ def contrast(scene: Scene, operation: Operation, change: Change) -> Contrast | N
     wanted = change.wanted[core]
     organ = scene.organ(operation.organ).median if operation.organ else 0.0
     requested = float(np.mean(wanted, dtype=float)) - organ
-    in_place = float(np.median(change.hu[core] - wanted))
-    gained = change.hu[core].astype(np.float32) - scene.case.hu[change.box][core]
+    before = scene.case.hu[change.box][core].astype(np.float32)
+    # The hundredth that a core's voxel may hold of something else is 10 HU of a stone or of gas.
+    in_place = float(np.median(change.hu[core] - wanted - (1 - change.cover[core]) * (before - wanted)))
+    gained = change.hu[core].astype(np.float32) - before
     laid_over = float(np.median(gained - (wanted - np.float32(organ))))
     return Contrast(requested, requested + min(in_place, laid_over, key=abs))
 
