@@ -227,7 +227,8 @@ def stored_sources(folder: Path, name: str) -> tuple[tuple[int, int], ...] | Non
 def _open(path: Path):
     import blosc2
 
-    return blosc2.open(str(path), mode="r", mmap_mode="r")
+    # One thread: a worker process that is forked after a read would wait for ever for threads that it did not inherit.
+    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
 
 
 def _read_description(folder: Path) -> StoreDescription:

@@ -27,14 +27,14 @@ def scores(folder):
 def test_numbers_alone(scores, capsys):
     assert main(["report", "scores.json", "-o", "report"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("Wrote report/report.html.") and "Figures 1, 6, 7 and 8 need" in printed
+    assert printed.startswith("Wrote report/report.html.") and "Figures 1, 2, 6, 7 and 8 need" in printed
     assert "silver" in (scores / "report" / "report.html").read_text(encoding="utf-8")
 
 
 def test_single_files_with_their_ct(scores, capsys):
     assert main(["report", "scores.json", "--baseline", "scores.json", "-o", "report", "--predictions", "pred.nii.gz",
                  "--references", "ref.nii.gz", "--images", "ct.nii.gz"]) == 0
-    assert "Figures 1, 6, 7" not in capsys.readouterr().out
+    assert "Figures 1, 2, 6, 7" not in capsys.readouterr().out
     assert (scores / "report" / "figures" / "figure_6_worst_case.pdf").exists()
 
 

@@ -148,7 +148,7 @@ def test_the_share_of_slices_that_are_trained_on_is_simulated(store, pool):
 
 
 def test_a_training_goes_on_with_the_same_diseases_only(store, tmp_path):
-    protocol = TrainingProtocol(grid=(48, 64), batch=2, forced_foreground=1, epochs=1, iterations=12)
+    protocol = TrainingProtocol(grid=(48, 64), batch=2, forced_foreground=1, epochs=1, iterations=8)
     spec, alone = UNet2DSpec((4, 4, 4)), Team(0, 1, torch.device("cpu"))
 
     def do(name, simulation=PROTOCOL, **words):

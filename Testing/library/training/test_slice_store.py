@@ -1,5 +1,6 @@
 """A store holds what isotropification gives, and goes on where it was interrupted."""
 
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.preprocessing.isotropic import isotropic_slice, plan_z
 from FlareSegLib.training import store_building
+from FlareSegLib.training.fingerprint import histogram
 from FlareSegLib.training.raw_data import find_raw_dataset
-from FlareSegLib.training.slice_store import HuCode, open_store
+from FlareSegLib.training.slice_store import (
+    CaseRecord, HuCode, StoreDescription, claim_store, open_store, write_case)
 from FlareSegLib.training.store_building import build_store
 from FlareSegLib.volumes.orientation import to_axial
 
@@ -109,6 +112,23 @@ def test_a_case_travels_to_another_process(dataset, tmp_path):
     expected = case.slice(3)
     back = pickle.loads(pickle.dumps(case)).slice(3)
     assert all(np.array_equal(a, b) for a, b in zip(expected, back))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+def test_a_process_forked_after_a_read_reads_as_well(tmp_path):
+    """As the worker processes of a training are; slices of the paper's size, which may be unpacked by several threads."""
+    claim_store(tmp_path, StoreDescription(((1, "liver"),), None))
+    hu = np.random.default_rng(0).integers(-1000, 1000, (512, 512)).astype(np.float32)
+    record = CaseRecord("a", (0.8, 0.8, 0.8), 2, 2, {}, histogram(hu))
+    write_case(tmp_path, record, ((hu, (hu > 0).astype(np.uint8)) for _ in range(2)), HuCode())
+    case = open_store(tmp_path).cases[0]
+    case.slice(0)
+    child = multiprocessing.get_context("fork").Process(target=case.slice, args=(1,))
+    child.start()
+    child.join(60)
+    ended = child.exitcode
+    child.kill()
+    assert ended == 0, "it waits for ever"
 
 
 def test_codes_of_eight_bits_cost_half_a_step():
