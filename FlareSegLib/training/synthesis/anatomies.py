@@ -20,8 +20,6 @@ SURVEY_MM = 8.0
 WIDEST_MM = 409.0
 #: A slice belongs to the new scan where at least this share of the body can be told from the host.
 KNOWN_SHARE = 0.9
-#: Where an organ has left its place, one of these takes it.
-FILLING = (Tissue.FAT, Tissue.MUSCLE, Tissue.FLUID, Tissue.BOWEL_WALL)
 #: Organs lie at least this deep in the body, mm.
 COVER_MM = 6.0
 #: Tissues whose own HU in the host's CT are kept as detail, and how far they may differ from the median.
@@ -142,7 +140,7 @@ def _read(tissues: np.ndarray, at: np.ndarray, outside: int, inside_only=(0, 1, 
 def make_anatomy(target: OrganMap, host: Host, placement: Placement, grid: Grid) -> Anatomy:
     """Put a target's organs into a host's body, on a grid.
 
-    The host's own organs of the same kind are filled with what lies around them.
+    The host's own organs of the same kind become fat where no new one takes their place.
     """
     x = points_of(grid)
     in_target = placement.shape.apply(x)
@@ -168,10 +166,8 @@ def make_anatomy(target: OrganMap, host: Host, placement: Placement, grid: Grid)
 
 
 def _emptied(host: Host, organs) -> np.ndarray:
-    """A host's tissues, its organs filled with the nearest of `FILLING`."""
-    gone = np.isin(host.tissues, organs)
-    nearest = ndimage.distance_transform_edt(~np.isin(host.tissues, FILLING), return_distances=False, return_indices=True)
-    return np.where(gone, host.tissues[tuple(nearest)], host.tissues)
+    """A host's tissues, fat where its organs were: soft tissue there would look like an organ without a label."""
+    return np.where(np.isin(host.tissues, organs), np.uint8(Tissue.FAT), host.tissues)
 
 
 def _cover(tissues: np.ndarray, grid: Grid) -> None:

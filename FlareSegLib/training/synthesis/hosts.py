@@ -129,6 +129,8 @@ def host_from_ct(name: str, patient: str, ct: Volume, labels: np.ndarray, unlabe
         cover = resampled_mask(organs == value, spacing[::-1], shape)
         tissues[cover > best] = value
         best = np.maximum(best, cover)
+    # Of what nobody knows nothing is told: it may be an organ.
+    tissues[resampled_mask(labels == UNKNOWN, spacing[::-1], shape) > 0.5] = Tissue.FAT
     cut = tuple(int(value) for value in LANDMARKS if (organs[[0, -1]] == value).any())
     return Host(name, patient, tissues, _grid(shape, spacing, hu.shape), image, labels, unlabelled, cut)
 

@@ -1,12 +1,14 @@
 """Hosts, anatomies and transfer on phantoms, and real data where it is there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from FlareSegLib.disease.case import Case
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.training.synthesis.anatomies import Placement, make_anatomy, place, scan_grid
-from FlareSegLib.training.synthesis.hosts import find_hosts, read_host
+from FlareSegLib.training.synthesis.hosts import find_hosts, host_from_ct, read_host
 from FlareSegLib.training.synthesis.registration import Transform, node_grid
 from FlareSegLib.training.synthesis.shapes import ShapeSettings, random_shape
 from FlareSegLib.training.synthesis.tissues import FLARE_LABEL, LANDMARKS, Tissue
@@ -49,6 +51,17 @@ def test_a_made_anatomy_has_the_targets_organs_in_the_hosts_body(target, host, p
         assert 0.3 < made / meant < 2.5, organ
     assert not anatomy.detail[anatomy.tissues >= Tissue.LIVER].any()
     assert (anatomy.tissues == Tissue.OUTSIDE).mean() > 0.1
+
+
+def test_what_is_unknown_or_was_an_organ_of_the_host_is_no_soft_tissue(phantoms, target, host, placement, grid):
+    labels = np.where(phantoms[0].label_map.array == 1, np.uint8(255), phantoms[0].label_map.array)
+    unknown = host_from_ct("unknown liver", "nobody", phantoms[0].ct, labels)
+    assert np.mean(unknown.tissues[host.tissues == Tissue.LIVER] == Tissue.FAT) > 0.9
+    without = replace(target, tissues=np.where(target.tissues == Tissue.SPLEEN, 0, target.tissues).astype(np.uint8))
+    made = make_anatomy(without, host, placement, grid).tissues
+    whole = make_anatomy(target, host, placement, grid).tissues
+    assert not (made == Tissue.SPLEEN).any()
+    assert np.mean(made[whole == Tissue.SPLEEN] == Tissue.FAT) > 0.5
 
 
 def test_a_transferred_case_has_the_hosts_organs_and_their_hu(host, placement, grid):
