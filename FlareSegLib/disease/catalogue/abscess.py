@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..block import Change, add, coverage, replace, soft_step
+from ..block import Change, PatientPoints, add, coverage, replace, soft_step
 from ..bodies import lobulated, random_direction, random_direction
+from ..coarse import coarse_steps, node_points, spread_out
 from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
 from ..fractal import fractal_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -20,7 +21,7 @@ GAS_HU = -750.0
 SEPTUM_MM = 1.4
 CHAMBER_DRAWS = 6
 #: Oedema around the wall is a little darker than the organ.
-OEDEMA_HU, OEDEMA_MM = -18.0, 6.0
+OEDEMA_HU, OEDEMA_MM, HALO_NODE_MM = -18.0, 6.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     block = make_room(scene, shape.grown(OEDEMA_MM), operation.centre, (p.diameter / 2,) * 3, p.mass_effect)
     noise = tissue_noise(scene, block, operation.organ, seed)
     inside, room = organ_share(block, operation.organ), soft_tissue(block)
-    distance = shape.distance(block.points)
-    halo = soft_step(distance - OEDEMA_MM / 2, OEDEMA_MM)
-    add(block, halo * inside, np.float32(OEDEMA_HU * (organ.median > 60)), organ.median)
+    add(block, _halo(block, shape) * inside, np.float32(OEDEMA_HU * (organ.median > 60)), organ.median)
     confined = np.maximum(inside, room * (operation.label_rule == JOIN))
     cover = coverage(block, shape, 1.0) * confined
     bright = organ.median + (p.rim if scene.phase != "native" else 0.2 * p.rim)
@@ -56,6 +55,13 @@ def edit(scene: Scene, operation: Operation) -> Change:
     if p.gas > 0:
         replace(block, _gas(block, pus, p.gas, seed), np.float32(GAS_HU), noise)
     return finish(block, operation, cover)
+
+
+def _halo(block, shape) -> np.ndarray:
+    """Oedema: 1 in the abscess, falling to 0 over `OEDEMA_MM` around it; soft, so that coarse nodes tell it."""
+    steps = coarse_steps(block.grid.spacing, HALO_NODE_MM)
+    distance = shape.distance(PatientPoints(*node_points(block.grid, block.box, steps)))
+    return soft_step(spread_out(distance, steps, block.hu.shape) - OEDEMA_MM / 2, OEDEMA_MM)
 
 
 def _septa(block, operation: Operation) -> np.ndarray:

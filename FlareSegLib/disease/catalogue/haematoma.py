@@ -118,7 +118,7 @@ def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.r
 def _clot(block, hu: float, seed: int) -> np.ndarray:
     """Blood is not the same everywhere: clots are denser."""
     points = (block.points.x, block.points.y, block.points.z)
-    return (hu + 6 * fractal_noise(points, seed + 2, 8.0, octaves=2)).astype(np.float32)
+    return (hu + 6 * fractal_noise(points, seed + 2, 7.0, octaves=1)).astype(np.float32)
 
 
 def edit_crescent(scene: Scene, operation: Operation) -> Change:
