@@ -2,6 +2,7 @@
 # make demo CT=path   the same with a CT of yours
 # make test           install and run all tests
 # make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes a quarter of an hour)
+# make bench-training the benchmark against nnU-Net's own trainer and loader (installs the same)
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 CT ?= demo/phantom.nii.gz
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench bench-training lint clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -21,6 +22,9 @@ test: $(VENV)/installed-test
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python Testing/benchmarks/predictor.py
+
+bench-training: $(VENV)/installed-bench
+	$(BIN)/python Testing/benchmarks/training.py
 
 lint: $(VENV)/installed-test
 	$(PIP) ruff

@@ -85,4 +85,5 @@ def training_batches(trainer, workers: int) -> Iterator[Iterator[dict]]:
         yield loaders[0]
     finally:
         for loader in loaders:
-            loader._finish()
+            if hasattr(loader, "_finish"):  # there is nothing to end without processes
+                loader._finish()

@@ -21,13 +21,14 @@ TITLES = {
     "step-nnunet-bfloat16": "nnU-Net inside a bfloat16 autocast",
     "step-flareseg-float32": "FlareSeg float32",
     "step-flareseg-bfloat16": "FlareSeg bfloat16",
-    "loader-nnunet-1": "nnU-Net, 1 worker",
-    "loader-flareseg-1": "FlareSeg, 1 worker",
+    "loader-nnunet-0": "nnU-Net, in the training process",
+    "loader-flareseg-0": "FlareSeg, in the training process",
     "loader-nnunet-2": "nnU-Net, 2 workers",
     "loader-flareseg-2": "FlareSeg, 2 workers",
 }
 REFERENCES = ("step-nnunet-float32", "step-nnunet-bfloat16")
 LEAST_RATIO = 1.3
+CLOCKS = {"wall": "wall time", "cpu": "processor time of all threads (of loaders with workers: wall time)"}
 LARGEST_LOSS_DIFFERENCE = 1e-3
 SCRIPT = Path(__file__).resolve().with_name("training_sides.py")
 PACKAGES = ("torch", "nnunetv2", "batchgeneratorsv2", "dynamic_network_architectures")
@@ -45,13 +46,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[dict]]:
             print(f"{name}, round {turn + 1} of {options.rounds}", file=sys.stderr)
             cost = run_child(SCRIPT, [name, str(folder)], options.threads)
             outcome = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            runs[name].append({**outcome, "peak_gb": cost.peak_gb})
+            runs[name].append({**outcome, "peak_gb": cost.peak_gb, "clock": options.clock})
     return runs
 
 
 def seconds_of(run: dict) -> float:
-    """Seconds a step (the median) or a loaded slice of one run."""
-    return statistics.median(run["seconds"]) if "losses" in run else run["seconds"] / run["slices"]
+    """Seconds a step (the median) or a loaded slice of one run, by the run's clock."""
+    seconds = run[run["clock"]]
+    return statistics.median(seconds) if "losses" in run else seconds / run["slices"]
 
 
 def ratio(runs: dict[str, list[dict]], name: str, reference: str) -> tuple[float, float, float] | None:
@@ -75,8 +77,9 @@ def step_table(runs: dict[str, list[dict]], batch: int) -> str:
         rows.append([TITLES[name], f"{seconds:.3f}", f"{batch / seconds:.2f}",
                      f"{max(run['peak_gb'] for run in runs[name]):.2f}",
                      *(in_words(ratio(runs, name, reference)) for reference in REFERENCES)])
-    return markdown_table(["optimiser step", "s a step", "slices/s", "peak RSS GB", "times faster than nnU-Net as it is",
-                           "than nnU-Net in bfloat16"], rows)
+    header = ["optimiser step", "s a step", "slices/s", "peak RSS GB", "times faster than nnU-Net as it is",
+              "than nnU-Net in bfloat16"]
+    return markdown_table(header, rows)
 
 
 def loader_table(runs: dict[str, list[dict]], batch: int) -> str:
@@ -86,9 +89,10 @@ def loader_table(runs: dict[str, list[dict]], batch: int) -> str:
     for name in (name for name in runs if name.startswith("loader-")):
         rate = 1 / statistics.median(map(seconds_of, runs[name]))
         need = f"{rate * statistics.median(steps) / batch:.1f}" if steps else "-"
-        rows.append([TITLES[name], f"{rate:.1f}", in_words(ratio(runs, name, name.replace("flareseg", "nnunet"))), need])
-    return markdown_table(["loader", "slices/s", "times faster than nnU-Net's", "times what FlareSeg's bfloat16 step takes"],
-                          rows)
+        faster = ratio(runs, name, name.replace("flareseg", "nnunet"))
+        rows.append([TITLES[name], f"{rate:.1f}", in_words(faster), need])
+    header = ["loader", "slices/s", "times faster than nnU-Net's", "times what FlareSeg's bfloat16 step takes"]
+    return markdown_table(header, rows)
 
 
 def loss_difference(runs: dict[str, list[dict]]) -> float | None:
@@ -102,7 +106,7 @@ def report(options: argparse.Namespace, result: dict) -> str:
     runs, parts = result["runs"], []
     parts.append(f"{options.batch} slices of {options.side} x {options.side} a step, width x {options.width:g} "
                  f"({result['parameters']:,} parameters), {options.rounds} rounds of {options.steps} steps and "
-                 f"{options.loaded} loaded slices, medians. "
+                 f"{options.loaded} loaded slices, medians. Clock: {CLOCKS[options.clock]}. "
                  + machine_lines(result["machine"], options.threads, result["load_average"]))
     if any(name.startswith("step-") for name in runs):
         parts.append(step_table(runs, options.batch))
@@ -128,6 +132,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     for name, (default, words_of) in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{words_of} (default %(default)s)")
     parser.add_argument("--width", type=float, default=1.0, help="factor on all channels, below 1 for a quick try")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall",
+                        help="cpu: processor time, for a machine that others use; then with --threads 1")
     parser.add_argument("--only", action="append", choices=list(SIDES), metavar="NAME",
                         help=f"run this side alone, may be repeated: {', '.join(SIDES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, single runs included, to FILE")

@@ -131,43 +131,45 @@ def nnunet_step(folder: Path, options: dict, precision: str) -> dict:
 
 
 def _time_steps(step: Callable[[], float], steps: int) -> dict:
-    """Loss of each step and seconds of each but the first, which also allocates."""
+    """Loss of each step, and wall and processor seconds of each but the first, which also allocates."""
     import torch
 
-    losses, seconds = [step()], []
+    losses, wall, cpu = [step()], [], []
     for _ in range(steps):
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         losses.append(step())
-        seconds.append(time.perf_counter() - started)
-    return {"losses": losses, "seconds": seconds, "threads": torch.get_num_threads()}
+        wall.append(time.perf_counter() - started[0])
+        cpu.append(time.process_time() - started[1])
+    return {"losses": losses, "wall": wall, "cpu": cpu, "threads": torch.get_num_threads()}
 
 
 def flareseg_loader(folder: Path, options: dict, workers: int) -> dict:
-    """FlareSeg's store, drawing and augmentation in worker processes."""
+    """FlareSeg's store, drawing and augmentation in worker processes, or for 0 of them in this one."""
     from FlareSegLib.training.trainer import TrainerOptions, batches
 
     dataset, protocol, team = _dataset(folder, options)
-    return _time_loading(batches(dataset, protocol, team, TrainerOptions(workers=workers), 0), options)
+    return _time_loading(batches(dataset, protocol, team, TrainerOptions(workers=workers), 0), options, workers)
 
 
 def nnunet_loader(folder: Path, options: dict, workers: int) -> dict:
-    """nnU-Net's loader and augmentation in worker processes."""
+    """nnU-Net's loader and augmentation in worker processes, or for 0 of them in this one."""
     from nnunet_training import make_trainer, training_batches
 
     with training_batches(make_trainer(folder, _plans(options)), workers) as batches:
-        return _time_loading(batches, options)
+        return _time_loading(batches, options, workers)
 
 
-def _time_loading(batches: Iterable, options: dict) -> dict:
-    """Seconds for a number of slices, taken as fast as they come."""
+def _time_loading(batches: Iterable, options: dict, workers: int) -> dict:
+    """Seconds for a number of slices, taken as fast as they come; processor time can be had without workers only."""
     batches = iter(batches)
-    for _ in range(LOADED_BEFORE):
+    for _ in range(LOADED_BEFORE if workers else 1):
         next(batches)
     count = -(-options["loaded"] // options["batch"])
-    started = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     for _ in range(count):
         next(batches)
-    return {"seconds": time.perf_counter() - started, "slices": count * options["batch"]}
+    wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+    return {"wall": wall, "cpu": wall if workers else cpu, "slices": count * options["batch"]}
 
 
 SIDES = {
@@ -175,8 +177,8 @@ SIDES = {
     "step-nnunet-bfloat16": lambda folder, options: nnunet_step(folder, options, "bfloat16"),
     "step-flareseg-float32": lambda folder, options: flareseg_step(folder, options, "float32"),
     "step-flareseg-bfloat16": lambda folder, options: flareseg_step(folder, options, "bfloat16"),
-    "loader-nnunet-1": lambda folder, options: nnunet_loader(folder, options, 1),
-    "loader-flareseg-1": lambda folder, options: flareseg_loader(folder, options, 1),
+    "loader-nnunet-0": lambda folder, options: nnunet_loader(folder, options, 0),
+    "loader-flareseg-0": lambda folder, options: flareseg_loader(folder, options, 0),
     "loader-nnunet-2": lambda folder, options: nnunet_loader(folder, options, 2),
     "loader-flareseg-2": lambda folder, options: flareseg_loader(folder, options, 2),
 }
