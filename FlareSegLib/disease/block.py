@@ -177,8 +177,21 @@ def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = T
     numpy.ndarray
         float32, of the block's shape.
     """
-    return smeared(block, lambda points: soft_step(shape.distance(points), edge_mm + 0.3 * block.grid.spacing[0]),
-                   shape.lower, shape.upper, edge_mm, blurred)
+    width = edge_mm + sharpest_step_mm(block)
+    return smeared(block, lambda points: soft_step(shape.distance(points), width), shape.lower, shape.upper, width, blurred)
+
+
+def sharpest_step_mm(block: Block) -> float:
+    """Width of the `soft_step` at a sharp surface: what `blurred_like_scan` lacks of the scan's point spread.
+
+    Where the point spread is narrower than a pixel, a kernel of whole pixels hardly blurs; a step of width w has the
+    sigma w / sqrt(20).
+    """
+    pixel = block.grid.spacing[0]
+    squares = np.arange(-3, 4) ** 2
+    weights = np.exp(-squares / (2 * (max(block.psf_mm, 1e-3) / pixel) ** 2))
+    blurred = float(squares @ weights / weights.sum()) * pixel**2
+    return max(0.3 * pixel, float(np.sqrt(20 * max(block.psf_mm**2 - blurred, 0))))
 
 
 def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower, upper, margin: float = 0.0,

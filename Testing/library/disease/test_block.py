@@ -5,6 +5,7 @@ import pytest
 
 from FlareSegLib.disease.block import Block, add, coverage, relabel, replace, smeared
 from FlareSegLib.disease.case import Grid
+from FlareSegLib.disease.quality import edge_sigma
 from FlareSegLib.shapes import ellipsoid
 
 GRID = Grid((12, 40, 40), (1.0, 1.0, 2.5), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
@@ -26,6 +27,16 @@ def test_what_is_not_covered_stays_bit_for_bit_whatever_its_value(block):
     untouched = cover == 0
     assert np.array_equal(change.hu[untouched], block.before[untouched])
     assert change.hu.min() == -3024 and change.hu[~untouched].min() >= -1024
+
+
+@pytest.mark.parametrize("pixel, psf", [(0.6, 0.7), (0.8, 0.5), (1.2, 0.45), (1.4, 0.5)])
+def test_a_sharp_surface_is_as_sharp_as_the_scan_also_where_pixels_are_wider(pixel, psf):
+    grid = Grid((10, 70, 70), (pixel, pixel, 2.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    hu = np.zeros(grid.shape, np.int16)
+    block = Block(grid, grid.whole, hu.astype(np.float32), np.ones(grid.shape, np.uint8), hu, psf)
+    middle = 35.3 * pixel
+    cover = coverage(block, ellipsoid((middle, middle, 9.0), (20 * pixel, 20 * pixel, 200.0)))
+    assert edge_sigma(cover, grid.spacing) == pytest.approx(psf, rel=0.15)
 
 
 def test_adding_keeps_the_noise_as_it_is(block):
