@@ -19,6 +19,10 @@ from .clones import Canvas, clone_ct, clone_segmentation, label_volume
 from .patient_space import to_lps
 
 
+#: Depths below organs' surfaces that diseases and placing ask for.
+PREPARED_MARGINS_MM = (0.0, 10.0)
+
+
 def new_seed() -> int:
     """A seed that nobody has chosen."""
     return secrets.randbelow(2**31)
@@ -210,6 +214,17 @@ class Editing(VTKObservationMixin):
         entries.insert(entries.index(entry) + 1, copy)
         self.set_entries(tuple(entries))
         return copy.key
+
+    def prepare(self, disease) -> None:
+        """Measure now what a disease will ask for, so that the click is answered at once; without effect otherwise."""
+        import torch  # noqa: F401  the first import takes a second
+
+        scene = self.session.scene
+        for organ in (each for each in disease.organs if scene.has(each)):
+            scene.organ(organ)
+            scene.pieces(organ)
+            for margin in PREPARED_MARGINS_MM:
+                scene.depth(organ, margin)
 
     def operation_at(self, disease, parameters, ras, label_rule: str = ""):
         """Return an operation where a person has clicked (RAS of the CT, mm).

@@ -78,7 +78,7 @@ class Panel:
         ui.differenceCheckBox.connect("toggled(bool)", lambda shown: work.difference.show(work.editing, shown))
         ui.labelRuleComboBox.connect("currentIndexChanged(int)", self._rule_chosen)
         self.shortcut = qt.QShortcut(slicer.util.mainWindow() or ui.beforeButton)
-        self.shortcut.setKey(qt.QKeySequence("B"))
+        self.shortcut.setKey(qt.QKeySequence("X"))  # B and F step through slices in Slicer
         self.shortcut.connect("activated()", self.toggle_before)
         self.shortcut.setEnabled(False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -117,6 +118,11 @@ class Workspace:
         self._pending = disease, parameters, label_rule
         self.placement.start(_(disease.title), self.editing.ct.GetTransformNodeID())
         self._on_refresh()
+        qt.QTimer.singleShot(0, self._prepare)  # while the hand moves to the view
+
+    def _prepare(self) -> None:
+        if self.editing is not None and self.placement.active:
+            self.editing.prepare(self._pending[0])
 
     def add_somewhere(self, disease, parameters, organ: str, label_rule: str) -> None:
         """Add an operation at a drawn place, or one that needs none."""

@@ -15,7 +15,6 @@ from .operation import Operation, apply, perform
 from .recipe import Find
 from .scene import Scene
 
-
 Describe = Callable[[Scene, Operation, Change], Any]
 
 

@@ -104,8 +104,11 @@ def measure(editor, view, draw, disease: str, organ: str, repeats: int) -> list[
     work = editor.panel.work
     key, ras = place(editor, view, draw, disease, organ)
     if key is None:
-        return [disease, editor.ui.messageLabel.text[:40], "", "", "", ""]
-    clocks = {name: Clock() for name in ("outline", "released", "undo", "redo")}
+        return [disease, editor.ui.messageLabel.text[:40], "", "", "", "", ""]
+    clocks = {name: Clock() for name in ("drawing", "outline", "released", "undo", "redo")}
+    for _ in range(repeats):
+        view.look_at(tuple(view.node.GetSliceToRAS().GetElement(row, 3) for row in range(3)), 150.0)
+        clocks["drawing"].measure(draw)
     before = work.editing.session.memory_bytes
     at = ras
     for number in range(repeats):
@@ -163,7 +166,7 @@ def main() -> None:
         size = " x ".join(map(str, ct.GetImageData().GetDimensions()))
         print(f"\n{size} voxels; a lesion of {DIAMETER:.0f} mm; milliseconds, median (shortest; least processor time, all "
               f"threads) of {options.repeats}; drawn by {view.window.GetClassName()}; \"Begin editing\" took {begun:.1f} s.\n")
-        print(markdown_table(["disease", f"outline while dragging (target {TARGETS['outline']})",
+        print(markdown_table(["disease", "drawing alone", f"outline while dragging (target {TARGETS['outline']})",
                               f"let go to new slice (target {TARGETS['released']})",
                               f"undo (target {TARGETS['undo']})", "redo", "MB an operation"], rows))
         print("\n" + machine_lines(machine(("vtk", "slicer-core", "numpy", "scipy", "torch")), usable_cores(), load))

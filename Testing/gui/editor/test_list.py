@@ -26,8 +26,8 @@ def same(one, other):
 
 def is_replay(work):
     """What the views show is what the library makes of the list."""
-    from FlareSegLib.disease.scene import Scene
     from FlareSegLib.disease.operation import perform
+    from FlareSegLib.disease.scene import Scene
 
     scene = Scene(work.editing.case)
     for entry in work.editing.entries:
