@@ -16,6 +16,7 @@ from FlareSegLib.volumes.orientation import AxisOrder, from_axial, to_axial
 from FlareSegLib.volumes.volume import Volume
 
 LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 def label_volume(segmentation_node, organs: dict[str, str], ct_node) -> Volume:
@@ -87,6 +88,11 @@ class Canvas:
         From stored to axial.
     ct_clone, segmentation_clone
         The nodes.
+
+    Attributes
+    ----------
+    surfaces_lost : bool
+        Slicer has dropped the organs' surfaces, as it does when labels change, and nobody has made new ones yet.
     """
 
     def __init__(self, original: np.ndarray, case, order: AxisOrder, ct_clone, segmentation_clone):
@@ -95,6 +101,7 @@ class Canvas:
         #: Most CTs are int16 already: their voxels are the case's own.
         self._same = original.dtype == np.int16 and np.array_equal(self._original, case.hu)
         self.ct, self.segmentation = ct_clone, segmentation_clone
+        self.surfaces_lost = False
 
     def write(self, case, box) -> None:
         """Show a box (k, j, i) of a result and nothing else."""
@@ -104,6 +111,7 @@ class Canvas:
         slicer.util.arrayFromVolumeModified(self.ct)
         image = self._label_image()
         if image is not None:
+            self.surfaces_lost |= self.segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
             _axial(_array_of(image), self._order)[box] = case.labels[box]
             image.GetPointData().GetScalars().Modified()
             image.Modified()

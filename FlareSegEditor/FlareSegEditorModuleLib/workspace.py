@@ -19,6 +19,7 @@ from .handles import Handles
 from .outline import Outline
 from .patient_space import to_lps, to_ras
 from .placement import Placement
+from .surfaces import Surfaces
 from .verdict import QualityCheck, marks_of
 
 #: The parameter that the box in the views stands for.
@@ -57,7 +58,7 @@ class Workspace:
         self._interacting = False
         self.handles = Handles(self.drag, self.drop, self.resize, self.resized, self._begin_drag)
         self.outline, self.difference = Outline(), Difference()
-        self.autosave = Autosave()
+        self.autosave, self.surfaces = Autosave(), Surfaces()
         self.placement = Placement(self._placed, self._on_refresh)
         self.quality = QualityCheck(self._judged, self._judging)
 
@@ -80,6 +81,7 @@ class Workspace:
     def close(self) -> None:
         """Rest the edit; its clones and its text node stay in the scene."""
         self.autosave.flush()
+        self.surfaces.stop()
         self.placement.stop()
         self.quality.stop()
         self.difference.remove()
@@ -242,6 +244,8 @@ class Workspace:
 
     def _edited(self, editing, box) -> None:
         self.autosave.want(editing)
+        if box is not None:
+            self.surfaces.outdate(editing.canvas)
         self._changed(editing, box)
 
     def _changed(self, editing, box) -> None:
