@@ -61,7 +61,8 @@ def note_of(scene: Scene, operation: Operation, change: Change) -> Note:
     """
     found = contrast(scene, operation, change)
     before = scene.case.labels[change.box]
-    counts = [np.bincount(labels.ravel(), minlength=256).astype(int) for labels in (change.labels, before)]
+    changed = change.labels != before
+    counts = [np.bincount(labels[changed], minlength=256).astype(int) for labels in (change.labels, before)]
     gained = {name: float(counts[0][label] - counts[1][label]) * scene.case.grid.voxel_ml
               for name, label in LABEL_OF.items() if counts[0][label] != counts[1][label]}
     lesion = None if change.cover is None else float(change.cover.sum(dtype=float)) * scene.case.grid.voxel_ml
