@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import FlareSegError
 from ..jobs.staging import Staging
+from .progress_bar import ProgressBar
 
 EXAMPLES = """examples:
   flareseg evaluate predictions/ labelsTr/ --reference-kind manual -o scores.csv -o scores.json
@@ -96,7 +96,7 @@ def _evaluate(options: argparse.Namespace):
     organs = chosen_organs(options.organs, *schemes)
     costs = read_costs(options.times) if options.times else ()
     pairs, left_out = find_pairs(options.prediction, options.reference, options.skip_unpaired)
-    with _Progress(not options.quiet and len(pairs) > 1 and sys.stderr.isatty()) as progress:
+    with ProgressBar("Evaluating", "cases", not options.quiet and len(pairs) > 1) as progress:
         scores = score_pairs(pairs, organs, *schemes, RULES[options.rules], progress)
     cases = {pair.case for pair in pairs}
     costs = tuple(cost for cost in costs if cost.case in cases)
@@ -129,27 +129,3 @@ def _write(staged: Path, text: str, path: str) -> None:
     except OSError as error:
         raise FlareSegError("output_unwritable", f"Cannot write {path}; free some space or choose another "
                                                  "folder.") from error
-
-
-class _Progress:
-    """Cases done so far, on standard error, gone when the work is."""
-
-    def __init__(self, shown: bool):
-        self._shown = shown
-        self._bar = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        if not self._shown:
-            return
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc="Evaluating", unit=" cases", leave=False, file=sys.stderr)
-        self._bar.update(done - self._bar.n)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 
 from ..jobs.job import SegmentJob, run_job
 from ..jobs.staging import Staging
+from .progress_bar import ProgressBar
 
-WIDEST_BAR = 100
 EXAMPLES = """examples:
   flareseg segment ct.nii.gz -o organs.seg.nrrd
   flareseg segment DICOM_FOLDER --series 2 -o organs.seg.nrrd -o labels.nii.gz --preview organs.png
@@ -46,9 +45,13 @@ def add_parser(commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Segment, then print the table to standard output."""
     job = job_from(options)
-    with Staging() as staging, ProgressBar(shown=not options.quiet and sys.stderr.isatty()) as bar:
+    with Staging() as staging, ProgressBar("Segmenting", "slices", not options.quiet) as bar:
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage == "segmenting":
+                bar(done, total)
+
         try:
-            result = run_job(job, bar, staging=staging)
+            result = run_job(job, progress, staging=staging)
         except KeyboardInterrupt:
             if staging.committed:
                 raise KeyboardInterrupt("Stopped, but the files had just been completed.") from None
@@ -70,35 +73,3 @@ def job_from(options: argparse.Namespace) -> SegmentJob:
                       exact=options.exact, keep_largest=options.keep_largest, series=options.series,
                       preview=options.preview, report=options.report, overwrite=options.overwrite,
                       threads=options.threads)
-
-
-class ProgressBar:
-    """Slices done so far, on standard error, gone when the work is.
-
-    Parameters
-    ----------
-    shown : bool
-        False for a bar that draws nothing.
-    """
-
-    def __init__(self, shown: bool):
-        self._shown = shown
-        self._bar = None
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if not self._shown or stage != "segmenting":
-            return
-        if self._bar is None:
-            from tqdm import tqdm
-
-            columns, rows = shutil.get_terminal_size()  # tqdm by itself draws nothing where the terminal tells no size
-            self._bar = tqdm(total=total, desc="Segmenting", unit=" slices", leave=False, file=sys.stderr,
-                             ncols=min(columns, WIDEST_BAR), nrows=rows)
-        self._bar.update(done - self._bar.n)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..errors import FlareSegError
+from .progress_bar import ProgressBar
 from .diseases_command import catalogue_text
 
 EPILOG = """examples:
@@ -97,7 +98,7 @@ def _simulate(options: argparse.Namespace) -> None:
         find_bundle(options.hardness)  # wrong before any work, not after
     plan = Plan(find_sources(options.cases, options.patients), options.output, LAYOUTS[options.format], model,
                 options.variants, options.seed, not options.without_originals, options.hardness)
-    with _Bar(not options.quiet and sys.stderr.isatty()) as bar:
+    with ProgressBar("Simulating", "cases", not options.quiet) as bar:
         outcome = run_batch(plan, find, options.jobs, bar)
     for line in outcome.doubtful:
         print(f"doubtful: {line}", file=sys.stderr)
@@ -145,26 +146,3 @@ def _check(options: argparse.Namespace) -> None:
     inside = [case for case in options.cases if Path(case).is_dir() and parent.is_relative_to(Path(case).resolve())]
     if inside:
         raise FlareSegError("bad_option", f"{options.output} lies in {inside[0]}; write the new data set elsewhere.")
-
-
-class _Bar:
-    """Cases done so far, on standard error, gone when the work is."""
-
-    def __init__(self, shown: bool):
-        self._shown, self._bar = shown, None
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def __call__(self, done: int, total: int) -> None:
-        if not self._shown:
-            return
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, initial=done, desc="Simulating", unit=" cases", leave=False, file=sys.stderr)
-        self._bar.update(done - self._bar.n)
