@@ -128,10 +128,7 @@ def _transferred(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) 
         raise FlareSegError("bad_training_data", "There is no real CT to transfer; leave fewer patients out or set the "
                                                  "mix's transferred to 0.")
     host = read_host(sources.data, _draw_real(sources, rng))
-    target, name, donors = _draw_target(sources, mix, rng)
-    placement = place(target, host, rng)
-    slice_mm, count = draw_slices(rng)
-    grid = scan_grid(target, host, placement, (WORKING_MM, WORKING_MM, slice_mm / count), rng)
+    target, name, donors, placement, grid, count = _arrange(sources, mix, host, rng)
     if grid is None:
         return None
     case = transfer(host, placement, grid, count)
@@ -143,16 +140,22 @@ def _transferred(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) 
 
 def _synthetic(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) -> MadeCase | None:
     host = _draw_body(sources, mix, rng)
-    target, name, donors = _draw_target(sources, mix, rng)
-    placement = place(target, host, rng)
-    slice_mm, count = draw_slices(rng)
-    grid = scan_grid(target, host, placement, (WORKING_MM, WORKING_MM, slice_mm / count), rng)
+    target, name, donors, placement, grid, count = _arrange(sources, mix, host, rng)
     if grid is None:
         return None
     anatomy = make_anatomy(target, host, placement, grid)
     palette = draw_palette(rng)
     case = scan(paint(anatomy, palette, rng), FLARE_LABEL[anatomy.tissues], grid, count, rng)
     return MadeCase(case, "synthetic", host.patient, host.name, name, "wild" if palette.wild else palette.phase, donors)
+
+
+def _arrange(sources: Sources, mix: SynthesisMix, host, rng: np.random.Generator) -> tuple:
+    """A target with its name and donors, where it lies in a host, the grid of a scan of both (or None), samples a slice."""
+    target, name, donors = _draw_target(sources, mix, rng)
+    placement = place(target, host, rng)
+    slice_mm, count = draw_slices(rng)
+    grid = scan_grid(target, host, placement, (WORKING_MM, WORKING_MM, slice_mm / count), rng)
+    return target, name, donors, placement, grid, count
 
 
 def _draw_real(sources: Sources, rng) -> str:
