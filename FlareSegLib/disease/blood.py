@@ -64,7 +64,8 @@ def find_blood(scene: Scene) -> Blood:
         others = ndimage.distance_transform_edt(~veins, node_mm) if veins.any() else np.full(hu.shape, np.inf)
         arterial[far < others] = 1
     soft = ndimage.gaussian_filter((~outside & ~bone).astype(np.float32), 0.5)
-    return Blood(steps, soft, ndimage.gaussian_filter(arterial, 0.7), _level(hu, aorta, node_mm), _level(hu, veins, node_mm))
+    return Blood(steps, soft, ndimage.gaussian_filter(arterial, 0.7), _level(hu, aorta, node_mm),
+                 _level(hu, veins, node_mm))
 
 
 def _find_spine(hu, outside, x, y, node_mm) -> np.ndarray:
@@ -100,8 +101,9 @@ def _find_aorta(large: np.ndarray, spine: np.ndarray, x, y, node_mm) -> np.ndarr
     if not len(known):
         return beside
     across, along = np.broadcast_to(x, large.shape), np.broadcast_to(y, large.shape)
-    middles = [np.interp(np.arange(len(large)), known, ndimage.median_filter(
-        [np.median(values[k][beside[k]]) for k in known], 7, mode="nearest"))[:, None, None] for values in (across, along)]
+    medians = [[np.median(values[k][beside[k]]) for k in known] for values in (across, along)]
+    middles = [np.interp(np.arange(len(large)), known, ndimage.median_filter(line, 7, mode="nearest"))[:, None, None]
+               for line in medians]
     return large & ((x - middles[0]) ** 2 + (y - middles[1]) ** 2 < AORTA_MM**2)
 
 

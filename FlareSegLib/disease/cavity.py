@@ -1,4 +1,4 @@
-"""Where the trunk's cavities end: what lies outside the body, the fat under the skin, and the wall of muscle and ribs."""
+"""Where the trunk's cavities end: what is outside the body, the fat under the skin, the wall of muscle and ribs."""
 
 from __future__ import annotations
 

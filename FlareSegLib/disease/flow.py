@@ -1,8 +1,8 @@
 """Tissue that flows: an organ swells or shrinks, what is soft around it gives way, and the map of it never folds.
 
 The flow is that of a fluid through a porous body. With a pressure p, a mobility m, the swelling s and the softness k of
-what is around, the velocity v = -m grad p obeys div v = s - k p: tissue that swells pushes its neighbours along, fat and
-gas are compressed, flesh hardly, what has no mobility stays. The linear system is solved on coarse nodes, and the
+what is around, the velocity v = -m grad p obeys div v = s - k p: tissue that swells pushes its neighbours along, fat
+and gas are compressed, flesh hardly, what has no mobility stays. The linear system is solved on coarse nodes, and the
 velocity followed in small steps, with tissue carrying its swelling and softness along.
 """
 
@@ -58,8 +58,8 @@ class Tissue:
 def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[tuple[float, np.ndarray]]:
     """Yield time and inverse map u (x takes what was at x + u; float32, (3, k, j, i), mm) after each step of the flow.
 
-    It ends after a time of `longest` (tissue of swelling s then has exp(s longest) times its volume), before it folds, or
-    after `MOST_STEPS`.
+    It ends after a time of `longest` (tissue of swelling s then has exp(s longest) times its volume), before it folds,
+    or after `MOST_STEPS`.
     """
     displacement = np.zeros((3, *tissue.filled.shape), np.float32)
     pressure, faces, passed = np.zeros(tissue.filled.size, np.float32), _faces(tissue), 0.0
@@ -84,10 +84,11 @@ def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[tuple[float, np.
 
 
 def _relaxed(displacement: np.ndarray, tissue: Tissue) -> np.ndarray | None:
-    """The same, smoother where tissue is stretched most, so that its stretch spreads; None where it is about to fold."""
+    """The same, smoother where tissue is stretched most, so that its stretch spreads; None where it nearly folds."""
     tight = determinant(displacement, tissue.node_mm)
     if tight.min() < TIGHT_DETERMINANT:
-        part = ndimage.gaussian_filter((tight < TIGHT_DETERMINANT).astype(np.float32), 8.0 / tissue.node_mm, mode="nearest")
+        part = (tight < TIGHT_DETERMINANT).astype(np.float32)
+        part = ndimage.gaussian_filter(part, 8.0 / tissue.node_mm, mode="nearest")
         part = np.minimum(part * 8, 1) * (tissue.mobility > 0)
         smooth = np.stack([ndimage.gaussian_filter(u, 5.0 / tissue.node_mm, mode="nearest") for u in displacement])
         displacement = displacement + part * (smooth - displacement)

@@ -328,15 +328,19 @@ def _sample(images: list[np.ndarray], source: np.ndarray) -> list[np.ndarray]:
 
 def _mixed_cells(labels: np.ndarray) -> np.ndarray:
     """Whether the eight voxels from (k, j, i) on differ."""
-    mixed = np.zeros(labels.shape, bool)
     low = high = labels
     for axis in range(3):
-        after = np.concatenate([low.take(range(1, low.shape[axis]), axis), low.take([-1], axis)], axis)
-        after_high = after if low is high else np.concatenate(
-            [high.take(range(1, high.shape[axis]), axis), high.take([-1], axis)], axis)
-        low, high = np.minimum(low, after), np.maximum(high, after_high)
-    np.not_equal(low, high, out=mixed)
-    return mixed
+        low, high = _with_next(np.minimum, low, axis), _with_next(np.maximum, high, axis)
+    return low != high
+
+
+def _with_next(choose, values: np.ndarray, axis: int) -> np.ndarray:
+    """The lower (or higher) one of each value and the next along an axis."""
+    result = values.copy()
+    before, after = (tuple(part if a == axis else slice(None) for a in range(3))
+                     for part in (slice(-1), slice(1, None)))
+    choose(values[before], values[after], out=result[before])
+    return result
 
 
 def _voted(labels: np.ndarray, source: np.ndarray, cell, stored: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ CROSS = ndimage.generate_binary_structure(2, 1)[None]
 GRAVITY, MENISCUS = 0.12, 0.7
 #: How much the fluid's border wanders (SD), and the width over which it ends.
 WAVE_MM, SURFACE_MM = 2.5, 2.0
+#: The scan's blur carries fluid no farther than this.
+MARGIN_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     # Borders hold more or less than the nodes tell; what is missing or too much shows once it is filled.
     there = max(float(cover.sum(dtype=np.float64)) * block.grid.voxel_ml, 1.0)
     cover = _filled(block, room, order, p.volume * min(p.volume / there, 2.0), steps) * wide
-    _pour(scene, block, cover, p.hu, operation.seed)
-    return block.change()
+    return _pour(scene, block, cover, p.hu, operation.seed)
 
 
 def edit_effusion(scene: Scene, operation: Operation) -> Change:
@@ -100,8 +101,7 @@ def edit_effusion(scene: Scene, operation: Operation) -> Change:
     closed = ndimage.binary_closing(lung, iterations=2)
     deep = spread_out(np.clip(_edge(closed, node_mm) / 5, 0, 1), steps, block.hu.shape)
     cover *= _widened(block, _between(block, -1100.0, LUNG_HU), p.hu) | (deep > 0.9)
-    _pour(scene, block, cover, p.hu, operation.seed)
-    return block.change()
+    return _pour(scene, block, cover, p.hu, operation.seed)
 
 
 def _chest(scene: Scene, block: Block, steps) -> np.ndarray:
@@ -166,14 +166,21 @@ def _widened(block: Block, free: np.ndarray, hu: float) -> np.ndarray:
     return free | (wide & (block.hu < hu) & (block.labels == 0))
 
 
-def _pour(scene: Scene, block: Block, cover: np.ndarray, hu: float, seed: int) -> None:
-    """Put fluid with the scan's noise; organs stay as they are."""
-    cover = blurred_like_scan(block, cover) * (block.labels == 0)
+def _pour(scene: Scene, block: Block, cover: np.ndarray, hu: float, seed: int) -> Change:
+    """Put fluid with the scan's noise, in a block no larger than the fluid; organs stay as they are."""
+    found = ndimage.find_objects((cover > 0).astype(np.uint8))
+    inner = found[0] if found else tuple(slice(0, 1) for _ in cover.shape)
+    wide = scene.grown(tuple(slice(o.start + i.start, o.start + i.stop) for o, i in zip(block.box, inner)), MARGIN_MM)
+    box = tuple(slice(max(w.start, o.start), min(w.stop, o.stop)) for w, o in zip(wide, block.box))
+    cover = cover[tuple(slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, block.box))]
+    fluid = scene.block_of(box)
+    cover = blurred_like_scan(fluid, cover) * (fluid.labels == 0)
     organ = next(name for name in LABEL_OF if scene.has(name))
-    replace(block, cover, np.float32(hu), scene.noise(organ).sample(block.hu.shape, seed))
+    replace(fluid, cover, np.float32(hu), scene.noise(organ).sample(fluid.hu.shape, seed))
+    return fluid.change()
 
 
-DISEASES = (Disease("ascites", "Ascites", "Free fluid in the belly, as with cirrhosis, heart failure and tumours; it "
-                    "gathers around liver and spleen.", (), Ascites, edit, (BACKGROUND,), whole_organ=True),
-            Disease("pleural_effusion", "Pleural effusion", "Fluid between lung and chest wall; it gathers in the back.",
-                    (), PleuralEffusion, edit_effusion, (BACKGROUND,), whole_organ=True))
+DISEASES = (Disease("ascites", "Ascites", "Free fluid in the belly, as with cirrhosis, heart failure and tumours; "
+                    "it gathers around liver and spleen.", (), Ascites, edit, (BACKGROUND,), whole_organ=True),
+            Disease("pleural_effusion", "Pleural effusion", "Fluid between lung and chest wall; it gathers in the "
+                    "back.", (), PleuralEffusion, edit_effusion, (BACKGROUND,), whole_organ=True))

@@ -185,7 +185,8 @@ def _kidney(scene: Scene, block: Block, inside, look, p: ContrastPhase, patient:
     here = [float(np.median(block.hu[part])) for part in (outer, inner)]
     if scene.phase == "arterial":
         kept = np.clip((target[0] - target[1]) / max(here[0] - here[1], 20.0), 0, 1)
-        return np.float32(0.65 * target[0] + 0.35 * target[1] - median) + np.float32(kept - 1) * (look - np.float32(median))
+        mean = np.float32(0.65 * target[0] + 0.35 * target[1] - median)
+        return mean + np.float32(kept - 1) * (look - np.float32(median))
     return cortex * np.float32(target[0] - here[0]) + (1 - cortex) * np.float32(target[1] - here[1])
 
 
@@ -229,5 +230,5 @@ def _fill_pelvis(scene: Scene, block: Block, more: np.ndarray, phase: str) -> No
     more += ndimage.gaussian_filter(fluid, sigma) * (wanted - more)
 
 
-DISEASES = (Disease("contrast_phase", "Other contrast phase", "No disease: the same patient without contrast medium, or "
-                    "earlier or later after its injection.", (), ContrastPhase, edit, whole_organ=True),)
+DISEASES = (Disease("contrast_phase", "Other contrast phase", "No disease: the same patient without contrast medium, "
+                    "or earlier or later after its injection.", (), ContrastPhase, edit, whole_organ=True),)
