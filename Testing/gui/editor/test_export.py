@@ -78,6 +78,28 @@ def test_exported_cases_can_be_trained_on(patient, editor, edited, tmp_path, lay
     assert [line.get("operator") for line in lines] == [None, "A. Person"]
 
 
+def test_a_model_is_trained_on_what_was_exported(patient, editor, edited, tmp_path):
+    import math
+
+    import torch
+
+    from FlareSegLib.models.bundle import read_bundle
+    from FlareSegLib.networks.spec import UNet2DSpec
+    from FlareSegLib.training.paper_training import prepare_store, train_model
+    from FlareSegLib.training.protocol import TrainingProtocol
+    from FlareSegLib.training.team import Team
+    from FlareSegLib.training.trainer import TrainerOptions
+
+    export(editor, tmp_path / "data", "patient_edited")
+    store = prepare_store(tmp_path / "data", tmp_path / "slices")
+    protocol = TrainingProtocol(grid=(64, 64), batch=2, forced_foreground=1, epochs=1, iterations=3)
+    losses = []
+    model = train_model(store, tmp_path / "run", UNet2DSpec((4, 8, 16)), protocol, Team(0, 1, torch.device("cpu")),
+                        TrainerOptions("float32"), on_step=lambda step, loss: losses.append(loss))
+    assert [case.record.name for case in store.cases] == ["patient", "patient_edited"]
+    assert len(losses) == 3 and all(map(math.isfinite, losses)) and read_bundle(model).organs
+
+
 def test_a_second_case_beside_the_first(editor, edited, tmp_path):
     export(editor, tmp_path / "d", "one")
     assert export(editor, tmp_path / "d", "two").startswith("Added two."), "the original is there already"

@@ -1,6 +1,8 @@
 """Adding edited cases to data sets: what is there stays as it is, and what comes can be trained on."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,36 @@ def test_what_a_process_that_died_left_is_taken_back(tmp_path, finished, monkeyp
     check_dataset(find_raw_dataset(out))
     assert {path.name for path in (out / "labelsTr").iterdir()} == {"p1.nii.gz", "p1_edited.nii.gz"}
     assert not (out / LOCK_FILE).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the process that is killed is a fork")
+@pytest.mark.parametrize("moves", [1, 2, 4])
+def test_killed_in_the_middle_of_it(tmp_path, finished, monkeypatch, moves):
+    """kill -9 once so many files are in place: the next one who adds finds a whole data set, and makes it longer."""
+    out = tmp_path / "d"
+    append_cases(out, LAYOUTS["v2"], finished[:1])
+    before = files(out)
+    child = os.fork()
+    if child == 0:
+        moved, left = os.replace, iter(range(moves))
+
+        def move(*paths):
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            moved(*paths)
+
+        os.replace = move
+        append_cases(out, LAYOUTS["v2"], finished[1:])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert files(out) != before, "it had begun"
+    append_cases(out, LAYOUTS["v2"], (replace(finished[1], name="next"),))
+    dataset = find_raw_dataset(out)
+    check_dataset(dataset)
+    assert [case.name for case in dataset.cases] == ["next", "p1"]
+    assert {name: data for name, data in files(out).items() if "p1" in name} == {
+        name: data for name, data in before.items() if "p1" in name}
+    assert not [path for path in out.rglob("*") if path.name.startswith(".flareseg-")]
 
 
 def test_two_at_a_time_are_one_too_many(tmp_path, finished):
