@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..block import Change, PatientPoints, add, coverage, replace, soft_step
-from ..bodies import lobulated, random_direction, random_direction
+from ..bodies import lobulated, random_direction
 from ..coarse import coarse_steps, node_points, spread_out
 from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
 from ..fractal import fractal_noise
