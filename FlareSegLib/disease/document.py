@@ -35,7 +35,10 @@ def read_document(path: str | Path) -> Any:
     if len(data) > LARGEST_BYTES:
         raise FlareSegError("bad_recipe", f"{path} is larger than {LARGEST_BYTES // 1024**2} MB; it is no recipe.")
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise FlareSegError("bad_recipe", f"{path} is no JSON document: look at line {error.lineno}, column {error.colno} "
+                                          f"({error.msg}).") from error
     except (ValueError, RecursionError) as error:
         raise FlareSegError("bad_recipe", f"{path} is no JSON document; give one that FlareSeg wrote.") from error
 
@@ -168,7 +171,7 @@ def _is_number(value: Any) -> bool:
 
 def check_format(fields: Fields, name: str, version: int) -> None:
     """Refuse a document of another kind or of a version that this program does not know."""
-    found = fields.text("format")
+    found = fields.value("format", repr(name))
     if found != name:
         fields.refuse("format", found, repr(name))
     number = fields.whole("version", 0, 10**6)

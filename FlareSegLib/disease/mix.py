@@ -122,8 +122,11 @@ def mix_from(document: Any, find: Find) -> Mix:
 
 
 def _range(fields: Fields, name: str, default: list[int]) -> tuple[int, int]:
-    value = fields.value(name, "a pair of whole numbers", default)
-    ends = Fields(dict(zip(("low", "high"), value)) if isinstance(value, list) else {}, f"{fields.where}: {name}")
+    wanted = "a pair of whole numbers: [at least, at most]"
+    value = fields.value(name, wanted, default)
+    if not isinstance(value, list) or len(value) != 2:
+        fields.refuse(name, value, wanted)
+    ends = Fields(dict(zip(("low", "high"), value)), f"{fields.where}: {name}")
     low = ends.whole("low", 1, 50)
     return low, ends.whole("high", low, 50)
 

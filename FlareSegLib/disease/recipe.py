@@ -17,7 +17,7 @@ from ..errors import FlareSegError
 from . import parameters as typed
 from .case import LABEL_OF, Box, Case, Grid
 from .document import Fields, check_format, read_document, whole_text
-from .operation import BACKGROUND, JOIN, KEEP, Disease, Operation
+from .operation import Disease, Operation
 from .quality import Finding, Verdict
 
 FORMAT, VERSION = "flareseg-recipe", 1
@@ -243,7 +243,7 @@ def _source_from(fields: Fields) -> Source:
 
 
 def operation_from(fields: Fields, find: Find) -> Operation:
-    """An operation from JSON fields, with parameters of the disease's own type and within their ranges."""
+    """An operation from JSON fields: parameters, organ and label rule are ones that the disease has."""
     name = fields.text("disease")
     given = fields.fields("parameters", {})
     if len(given.names()) > MOST_PARAMETERS:
@@ -255,11 +255,13 @@ def operation_from(fields: Fields, find: Find) -> Operation:
     except FlareSegError as error:
         raise FlareSegError("bad_recipe", f"{fields.where}: {error}") from error
     organ = fields.text("organ")
+    if disease.organs and organ not in disease.organs:
+        fields.refuse("organ", organ, f"one of {', '.join(disease.organs)} for {name}")
     if organ and organ not in LABEL_OF:
         fields.refuse("organ", organ, f"one of {', '.join(LABEL_OF)}, or empty")
     rule = fields.text("label_rule")
-    if rule not in (KEEP, JOIN, BACKGROUND):
-        fields.refuse("label_rule", rule, f"one of {', '.join((KEEP, JOIN, BACKGROUND))}")
+    if rule not in disease.label_rules:
+        fields.refuse("label_rule", rule, f"one of {', '.join(disease.label_rules)} for {name}")
     return Operation(name, organ, parameters, fields.numbers("centre_lps_mm", 3, -1e5, 1e5, optional=True),
                      fields.whole("seed", 0, 2**63 - 1), rule)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -32,5 +33,7 @@ def find(name: str) -> Disease:
     ('kidney',)
     """
     if name not in DISEASES:
-        raise FlareSegError("bad_disease_parameter", f"There is no disease {name!r}; choose {', '.join(DISEASES)}.")
+        near = get_close_matches(name, DISEASES, n=3)
+        raise FlareSegError("bad_disease_parameter", f"There is no disease {name!r}; "
+                            + (f"did you mean {' or '.join(near)}?" if near else f"choose {', '.join(DISEASES)}."))
     return DISEASES[name]

@@ -112,3 +112,5 @@ def test_all_entries_of_the_catalogue_are_there():
 def test_an_unknown_disease_is_refused():
     with pytest.raises(FlareSegError, match="There is no disease 'flu'; choose"):
         catalogue.find("flu")
+    with pytest.raises(FlareSegError, match="There is no disease 'renal-cyst'; did you mean renal_cyst"):
+        catalogue.find("renal-cyst")

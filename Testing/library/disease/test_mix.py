@@ -68,6 +68,8 @@ def test_document_and_mix_are_one(little):
     ({"entries": [{"disease": "ball", "weight": 1, "count": 3}]}, "count"),
     ({"entries": [{"disease": "ball", "weight": 1, "parameters": {"diameter": 1e9}}]}, "diameter"),
     ({"diseases_per_case": [0, 1]}, "diseases_per_case"),
+    ({"diseases_per_case": 2}, "diseases_per_case is 2; it must be a pair of whole numbers"),
+    ({"diseases_per_case": [1, 2, 3]}, "diseases_per_case is a list; it must be a pair"),
     ({"format": "flareseg-recipe"}, "format"),
     ({"version": 9}, "version"),
     ({"more": 1}, "more"),
@@ -79,6 +81,16 @@ def test_a_refusal_names_the_field(tmp_path, little, change, words):
     with pytest.raises(FlareSegError) as caught:
         read_mix(path, little)
     assert caught.value.code == "bad_recipe" and words in str(caught.value)
+
+
+def test_a_slip_in_an_edited_mix_is_found_by_its_line(tmp_path, little):
+    path = tmp_path / "mix.json"
+    path.write_bytes(b'\xef\xbb\xbf{"version": 1,\n "entries": []}')  # with the mark that some editors write
+    with pytest.raises(FlareSegError, match="format is missing; it must be 'flareseg-mix'"):
+        read_mix(path, little)
+    path.write_text('{"format": "flareseg-mix",\n "version": 1,\n}')
+    with pytest.raises(FlareSegError, match="no JSON document: look at line"):
+        read_mix(path, little)
 
 
 def test_the_default_mix_has_what_the_catalogue_has():

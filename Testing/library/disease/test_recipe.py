@@ -52,6 +52,7 @@ def test_numbers_survive_exactly(recipe, document, little):
     (("operations", 0, "disease"), "balls", "operations[0]"),
     (("operations", 0, "disease"), ["ball"], "operations[0].disease"),
     (("operations", 0, "organ"), "heart", "operations[0].organ"),
+    (("operations", 0, "organ"), "", "operations[0].organ is ''; it must be one of"),
     (("operations", 0, "label_rule"), "eval", "operations[0].label_rule"),
     (("operations", 0, "parameters"), {"diameter": 500}, "diameter"),
     (("operations", 0, "parameters"), {"diametre": 5}, "diametre"),
