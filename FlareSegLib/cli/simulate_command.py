@@ -71,6 +71,8 @@ def _write_default_mix(path: Path) -> None:
     from ..disease.mix import default_mix, mix_text
     from ..results.writing import atomic_path
 
+    if path.exists():
+        raise FlareSegError("output_exists", f"{path} exists; choose another name.")
     with atomic_path(path) as partial:
         partial.write_text(mix_text(default_mix(DISEASES)), encoding="utf-8")
     print(f"Wrote {path}.")
@@ -102,10 +104,10 @@ def _simulate(options: argparse.Namespace) -> None:
         outcome = run_batch(plan, find, options.jobs, bar)
     for line in outcome.doubtful:
         print(f"doubtful: {line}", file=sys.stderr)
-    if not options.quiet:
-        there = f" ({outcome.kept} were there already)" if outcome.kept else ""
-        print(f"{options.output} holds {outcome.made + outcome.kept} cases{there}; the pictures are in "
-              "contact_sheet_*.png.")
+    total = outcome.made + outcome.kept
+    if total and not options.quiet:
+        there = f" ({outcome.kept} there already)" if outcome.kept else ""
+        print(f"{options.output} holds {total} case{'s' * (total != 1)}{there}; contact_sheet_*.png show the variants.")
     if outcome.failed:
         raise FlareSegError("bad_disease_case", "Not every case could be used:\n  " + "\n  ".join(outcome.failed))
 

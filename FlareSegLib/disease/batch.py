@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -155,6 +155,9 @@ def run_batch(plan: Plan, find: Find, jobs: int = 1, progress: Progress = lambda
         raise KeyboardInterrupt(f"Stopped; {done} of {len(items)} cases are complete, and the same command goes on "
                                 "from there.") from None
     complete = [item for item in items if item.is_complete(plan.out, plan.layout)]
+    if not complete:  # nothing could be used: the folder is as free as it was
+        _disclaim(plan)
+        return Outcome(0, 0, (), tuple(sorted(set(failed))))
     write_descriptions(plan.out, plan.layout, complete, [source.patient for source in plan.sources])
     write_contact_sheets(plan.out, [item.preview(plan.out) for item in complete if item.variant is not None])
     kept = len(items) - len(missing)
@@ -186,6 +189,14 @@ def _claim(plan: Plan) -> None:
                                                  "folder.") from error
     if not file.is_file():
         write_json(file, plan.document)
+
+
+def _disclaim(plan: Plan) -> None:
+    """Remove what `_claim` made and nothing was put into."""
+    (plan.out / PLAN_FILE).unlink(missing_ok=True)
+    for folder in (*(each for each in plan.out.iterdir() if each.is_dir()), plan.out):
+        with suppress(OSError):  # not empty: something of somebody else's
+            folder.rmdir()
 
 
 @dataclass(frozen=True)

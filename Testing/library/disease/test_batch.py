@@ -188,6 +188,15 @@ def test_a_bad_case_does_not_stop_the_others(dataset, tmp_path, little):
     assert [case.name for case in find_raw_dataset(tmp_path / "out").cases] == ["case1", "case1_sim000"]
 
 
+def test_where_nothing_could_be_used_the_folder_is_free_again(dataset, tmp_path, little):
+    """Given the wrong way round, then the right way: the same folder serves."""
+    good = plan(dataset, tmp_path / "out", variants=1)
+    wrong = replace(good, sources=tuple(replace(each, image=each.labels, labels=each.image) for each in good.sources))
+    outcome = run_batch(wrong, little)
+    assert (outcome.made, len(outcome.failed)) == (0, 2) and not (tmp_path / "out").exists()
+    assert run_batch(replace(good, seed=8), little).made == 4
+
+
 def test_sources_are_told_apart(dataset, tmp_path):
     image, labels = dataset / "imagesTr/case0_0000.nii.gz", dataset / "labelsTr/case0.nii.gz"
     assert [source.name for source in find_sources([image, labels])] == ["case0"]
