@@ -147,7 +147,7 @@ def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed:
     inside = cover > 0.5
     if share <= 0 or not inside.any():
         return np.zeros_like(cover)
-    field = fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2) + towards
+    field = _noise_over(block, cover, seed, bump_mm) + towards
     level = np.quantile(field[inside], 1 - min(share, 1.0))
     # One SD of the noise is climbed over about one bump.
     return soft_step((np.float32(level) - field) * np.float32(bump_mm), edge_mm) * cover
@@ -155,9 +155,18 @@ def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed:
 
 def uneven(block: Block, cover: np.ndarray, sd_hu: float, bump_mm: float, seed: int) -> np.ndarray:
     """HU that a solid mass is lighter and darker in places; mean 0 over the lesion."""
-    bumps = fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2)
+    bumps = _noise_over(block, cover, seed, bump_mm)
     inside = cover > 0.5
     return np.float32(sd_hu) * (bumps - (bumps[inside].mean() if inside.any() else np.float32(0)))
+
+
+def _noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float) -> np.ndarray:
+    """Noise of SD 1 in the box that a lesion fills, 0 elsewhere: a block reaches as far as the lesion pushes."""
+    noise, boxes = np.zeros_like(cover), ndimage.find_objects((cover > 0).view(np.uint8))
+    if boxes:
+        points = block.points[boxes[0]]
+        noise[boxes[0]] = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves=2)
+    return noise
 
 
 def dead_core(block: Block, shape: Shape, cover: np.ndarray, diameter: float, share: float, seed: int) -> np.ndarray:

@@ -23,6 +23,8 @@ NODE_MM = 2.5
 FAT_HU, FAT_EDGE_HU, GAS_HU = -45.0, 50.0, -180.0
 #: Inflamed fat, its haze (share of the way there), and the threads in it: half their distance.
 INFLAMED_HU, HAZE, THREAD_MM = -25.0, 0.35, 5.0
+#: Less of fat, or of inflammation, is none.
+FAINTEST = 0.01
 #: Dead parts are darker than this, and half so wide as this.
 DEAD_HU, DEAD_MM = 25.0, 9.0
 #: Fluid collects no farther from the gland, wanders by so much, and rather behind and to the left of it.
@@ -80,28 +82,37 @@ def _inflame(block: Block, fat: np.ndarray, distance: np.ndarray, reach_mm: floa
     """Raise fat towards the HU of inflamed fat: a haze with threads in it, less and less over a distance."""
     if reach_mm <= 0:
         return
-    points = (block.points.x, block.points.y, block.points.z)
     near = np.clip(1.3 - distance / np.float32(reach_mm), 0, 1)
+    place = np.nonzero(fat * near > FAINTEST)
     # Threads are where a noise crosses its middle; some regions have more of them.
-    ridge = np.exp(-(fractal_noise(points, seed + 4, THREAD_MM, octaves=2) / np.float32(0.22)) ** 2)
-    dense = np.clip(0.6 + 0.5 * fractal_noise(points, seed + 5, 16.0, octaves=2), 0, 1)
-    share = blurred_like_scan(block, fat * near * dense * (HAZE + (1 - HAZE) * ridge))
-    block.hu += share * np.maximum(np.float32(INFLAMED_HU) - block.hu, 0)
+    ridge = np.exp(-(_noise(block, place, seed + 4, THREAD_MM) / np.float32(0.22)) ** 2)
+    dense = np.clip(0.6 + 0.5 * _noise(block, place, seed + 5, 16.0), 0, 1)
+    share = np.zeros_like(fat)
+    share[place] = (fat * near)[place] * dense * (HAZE + (1 - HAZE) * ridge)
+    block.hu += blurred_like_scan(block, share) * np.maximum(np.float32(INFLAMED_HU) - block.hu, 0)
+
+
+def _noise(block: Block, place, seed: int, bump_mm: float) -> np.ndarray:
+    """Noise of SD 1 at some voxels only (as `numpy.nonzero` gives them): fat near the gland is a small part of its block."""
+    return fractal_noise([axis[place] for axis in (block.points.x, block.points.y, block.points.z)], seed, bump_mm, octaves=2)
 
 
 def _fluid(block: Block, fat: np.ndarray, distance: np.ndarray, millilitres: float, seed: int) -> np.ndarray:
     """Cover of a collection of this volume in the fat near the gland, nearest places first; organs hold none."""
     if millilitres <= 0:
         return np.zeros_like(fat)
-    points = (block.points.x, block.points.y, block.points.z)
-    tilt = sum(np.float32(t) * (axis - axis.mean()) for t, axis in zip(FLUID_TILT, points))
-    order = distance + tilt + np.float32(FLUID_WANDER_MM) * fractal_noise(points, seed + 6, 14.0, octaves=2)
-    room = (fat > 0.5) & (distance < FLUID_REACH_MM)
-    if not room.any():
+    place = np.nonzero((fat > FAINTEST) & (distance < FLUID_REACH_MM))
+    there, mostly = fat[place], fat[place] > 0.5
+    if not mostly.any():
         return np.zeros_like(fat)
-    share = min(millilitres / (np.count_nonzero(room) * block.grid.voxel_ml), 1.0)
-    level = np.float32(np.quantile(order[room], share))
-    return blurred_like_scan(block, soft_step(order - level, 1.5) * fat * (distance < FLUID_REACH_MM))
+    points = (block.points.x, block.points.y, block.points.z)
+    tilt = sum(np.float32(t) * (axis[place] - axis.mean()) for t, axis in zip(FLUID_TILT, points))
+    order = distance[place] + tilt + np.float32(FLUID_WANDER_MM) * _noise(block, place, seed + 6, 14.0)
+    share = min(millilitres / (np.count_nonzero(mostly) * block.grid.voxel_ml), 1.0)
+    level = np.float32(np.quantile(order[mostly], share))
+    wet = np.zeros_like(fat)
+    wet[place] = soft_step(order - level, 1.5) * there
+    return blurred_like_scan(block, wet)
 
 
 DISEASES = (Disease("pancreatitis", "Acute pancreatitis", "An inflamed pancreas: swollen and darker, in streaked fat, with fluid "
