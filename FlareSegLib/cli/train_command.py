@@ -75,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="default: 0")
     parser.add_argument("--simulate", metavar="MIX.json", type=Path, nargs="?", const=DEFAULT_MIX,
                         help="simulate diseases meanwhile, from this mix (flareseg simulate --write-mix) or a default")
-    parser.add_argument("--simulated-share", type=float, default=0.5, metavar="P", help="of all slices (default: 0.5)")
+    parser.add_argument("--simulated-share", type=float, metavar="P",
+                        help="with --simulate: share of all slices (default: 0.5)")
     parser.add_argument("--device", default="auto", choices=("auto", "cuda", "cpu"))
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"),
                         help="default: bfloat16 where the hardware has it")
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
     from ..training.trainer import TrainerOptions, choose_precision
 
     protocol, simulation = protocol_from(options), simulation_from(options)
-    spacing = options.spacing or NETWORKS[options.network].spacing
+    spacing = NETWORKS[options.network].spacing if options.spacing is None else _millimetres(options.spacing)
     with join_team(options.device) as team, _Bar(team.leads) as bar:
         store = team.first(lambda: prepare_store(options.data, options.store or options.output / "slices",
                                                  spacing, bar.stage))
@@ -108,19 +109,25 @@ def run(options: argparse.Namespace) -> None:
                             lambda step, loss: bar.step(step, protocol.steps, loss))
     if team.leads:
         print(f"The model is in {model}." if model else
-              f"The time is over; go on with: flareseg train {options.data} -o {options.output} --resume …")
+              "The time is over; the same command with --resume goes on.")
 
 
 def run_pack(options: argparse.Namespace) -> None:
     """Check, store and pack."""
     import tempfile
 
+    from ..errors import FlareSegError
     from ..training.pack import pack
     from ..training.paper_training import prepare_store
 
+    if options.output.exists():  # before the work, not after
+        raise FlareSegError("output_exists", f"{options.output} exists already; choose another name.")
+    if not options.output.resolve().parent.is_dir():
+        raise FlareSegError("output_unwritable", f"The folder {options.output.parent} does not exist; create it first.")
+    spacing = None if options.spacing is None else _millimetres(options.spacing)
     with tempfile.TemporaryDirectory(prefix="flareseg-pack-", dir=options.output.resolve().parent) as folder, \
             _Bar(True) as bar:
-        store = prepare_store(options.data, Path(folder) / "store", options.spacing, bar.stage)
+        store = prepare_store(options.data, Path(folder) / "store", spacing, bar.stage)
         file, stride = pack(store, options.output, options.megabytes, Path(folder) / "packed")
     kept = "all slices" if stride == 1 else f"every {stride}. slice"
     print(f"Wrote {file}: {len(store.cases)} cases, {kept}, {file.stat().st_size / 1e6:.1f} MB.")
@@ -157,17 +164,30 @@ def simulation_from(options: argparse.Namespace):
     FlareSegError
         "bad_option", or as `disease.mix.read_mix` does.
     """
+    from ..errors import FlareSegError
+
     if options.simulate is None:
+        if options.simulated_share is not None:
+            raise FlareSegError("bad_option", "--simulated-share needs --simulate.")
         return None
     from ..disease.catalogue import DISEASES, find
     from ..disease.mix import default_mix, read_mix
-    from ..errors import FlareSegError
     from ..training.simulated_cases import SimulationProtocol
 
-    if not 0 < options.simulated_share <= 1:
+    share = 0.5 if options.simulated_share is None else options.simulated_share
+    if not 0 < share <= 1:
         raise FlareSegError("bad_option", "The share of simulated slices must be above 0 and at most 1.")
     mix = default_mix(DISEASES) if options.simulate is DEFAULT_MIX else read_mix(options.simulate, find)
-    return SimulationProtocol(mix, options.simulated_share, seed=options.seed or 0)
+    return SimulationProtocol(mix, share, seed=options.seed or 0)
+
+
+def _millimetres(spacing: float) -> float:
+    """A spacing that slices can be resampled to."""
+    from ..errors import FlareSegError
+
+    if not 0.1 <= spacing <= 20:
+        raise FlareSegError("bad_option", f"The spacing is {spacing:g} mm; choose 0.1 to 20 mm.")
+    return spacing
 
 
 def _workers(asked: int | None, team) -> int:

@@ -54,6 +54,19 @@ def test_time_over_then_resumed(raw, tmp_path, capsys):
     assert main([*words, "--resume"]) == 0 and (tmp_path / "run/model").exists()
 
 
+@pytest.mark.parametrize("words, status", [
+    (["train", "FLARE21", "-o", "out", *SMALL, "--spacing", "-1"], 30),
+    (["train", "FLARE21", "-o", "out", *SMALL, "--spacing", "0"], 30),
+    (["train", "FLARE21", "-o", "out", *SMALL, "--simulated-share", "0.2"], 30),
+    (["train", "FLARE21", "-o", "out", *SMALL, "--simulate", "none.json"], 10),
+    (["pack", "FLARE21", "-o", "out.tar", "--spacing", "nan"], 30),
+    (["pack", "FLARE21", "-o", "none/out.tar"], 31)])
+def test_wrong_words_are_told_before_any_work(raw, tmp_path, words, status, capsys):
+    assert main(words) == status
+    assert capsys.readouterr().err.startswith("flareseg: error: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["FLARE21"]
+
+
 def test_a_faulty_data_set_is_told_case_by_case_and_nothing_is_made(raw, tmp_path, capsys):
     path = raw / "TrainingMask/train_001.nii.gz"
     image = sitk.ReadImage(str(path))
