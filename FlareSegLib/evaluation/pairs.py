@@ -20,6 +20,7 @@ CHANNEL = "_0000"
 #: Largest distance between the corners of two grids that count as one, in voxels.
 GRID_TOLERANCE = 0.1
 FAULTS_SHOWN = 20
+LABELS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,10 @@ def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tu
                                           ("reference", reference, reference_scheme, (IGNORE,))):
         strange = _strange_labels(volume.array, scheme, allowed)
         if strange:
+            more = len(strange) - LABELS_SHOWN
             raise FlareSegError("bad_evaluation_data", f"{pair.case}: the {name} holds label "
-                                f"{', '.join(map(str, strange))}, which means nothing here; name the label values "
+                                f"{', '.join(map(str, strange[:LABELS_SHOWN]))}{f' and {more} more' if more > 0 else ''}, "
+                                f"which means nothing here; {'give no CT, or ' if more > 0 else ''}name the label values "
                                 f"with --{name}-labels.")
     return prediction, reference
 

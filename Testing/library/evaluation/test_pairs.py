@@ -73,6 +73,14 @@ def test_labels_that_mean_nothing_are_faults(tmp_path, side, value):
         read_pair(Pair("case", *paths), FLARE21, FLARE21)
 
 
+def test_a_ct_in_the_place_of_labels_is_told_in_a_line(tmp_path):
+    ct = np.arange(organs().size, dtype=np.int16).reshape(organs().shape) - 1000
+    pair = Pair("case", write_labels(tmp_path / "p.nii.gz", organs()), write_labels(tmp_path / "r.nii.gz", ct))
+    with pytest.raises(FlareSegError, match="and [0-9]+ more, which means nothing here; give no CT, or name") as caught:
+        read_pair(pair, FLARE21, FLARE21)
+    assert len(str(caught.value)) < 300
+
+
 def test_255_in_the_reference_is_not_annotated_and_lists_name_all_they_want(tmp_path):
     reference = organs()
     reference[0, 0, 0] = 255
