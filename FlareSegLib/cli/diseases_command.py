@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,6 +18,10 @@ def add_parser(commands) -> None:
     listing = actions.add_parser("list", help="list the diseases", description="List the diseases.")
     listing.add_argument("--markdown", action="store_true", help="as the table of docs/diseases.md")
     listing.set_defaults(run=list_diseases)
+    telling = actions.add_parser("info", help="tell the parameters of a disease, for mixes and recipes",
+                                 description="Tell what a disease is, where it can be, and its parameters.")
+    telling.add_argument("disease", metavar="NAME")
+    telling.set_defaults(run=tell_disease)
     showing = actions.add_parser(
         "gallery", help="draw every disease: a page with pictures",
         description="Draw every disease before and after, the difference and the labels, on a synthetic patient and on a "
@@ -38,6 +43,27 @@ def add_parser(commands) -> None:
 def list_diseases(options: argparse.Namespace) -> None:
     """Print one line a disease."""
     print(catalogue_markdown() if options.markdown else catalogue_text())
+
+
+def tell_disease(options: argparse.Namespace) -> None:
+    """Print a disease with its parameters: name, default, range and meaning."""
+    from ..disease.catalogue import find
+    from ..disease.parameters import Choice, meanings
+
+    disease = find(options.disease)
+    print(f"{disease.title}: {disease.description}\norgans: {', '.join(disease.organs) or 'whole scan'}\n"
+          f"label rules (the default first): {', '.join(disease.label_rules)}")
+    rows = [("parameter", "default", "accepted", "meaning")]
+    for name, meaning in meanings(disease.parameters).items():
+        if isinstance(meaning, Choice):
+            accepted = ", ".join(map(json.dumps, meaning.options))
+        else:
+            accepted = f"{meaning.low:g} to {meaning.high:g} {meaning.unit}".strip()
+        default = "by the case" if meaning.default is None else json.dumps(meaning.default)
+        rows.append((name, default, accepted, meaning.text))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) + f"  {row[3]}")
 
 
 def catalogue_text() -> str:

@@ -7,6 +7,7 @@ from PIL import Image
 from FlareSegLib.cli.main import main
 from FlareSegLib.disease.catalogue import DISEASES
 from FlareSegLib.disease.datasets import write_nifti
+from FlareSegLib.disease.parameters import meanings
 from FlareSegLib.phantom.phantom import make_phantom
 
 
@@ -15,6 +16,16 @@ def test_every_disease_is_listed(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(DISEASES)
     assert all(disease.description in line for disease, line in zip(DISEASES.values(), lines))
+
+
+def test_a_disease_tells_what_a_mix_may_fix(capsys):
+    for name, disease in DISEASES.items():
+        assert main(["diseases", "info", name]) == 0
+        told = capsys.readouterr().out
+        assert disease.description in told
+        assert {line.split()[0] for line in told.splitlines()[4:]} == set(meanings(disease.parameters))
+    main(["diseases", "info", "renal_cyst"])
+    assert "diameter     25       5 to 120 mm  Diameter" in capsys.readouterr().out.splitlines()
 
 
 def test_the_gallery_shows_the_chosen_diseases_on_both_patients(tmp_path, capsys):
@@ -31,6 +42,7 @@ def test_the_gallery_shows_the_chosen_diseases_on_both_patients(tmp_path, capsys
 
 @pytest.mark.parametrize("words, status", [
     (["gallery", "out", "--only", "flu"], 71),
+    (["info", "flu"], 71),
     (["gallery", "out", "--ct", "ct.nii.gz"], 30),
     (["gallery", "out", "--draws", "-1"], 30),
     (["thumbnails", "out", "--pixels", "4"], 30)])
