@@ -44,7 +44,8 @@ def find_sources(paths: list[str | Path], patients: str | Path | None = None) ->
     Parameters
     ----------
     patients : str or Path, optional
-        JSON file with an object: case to patient. A case that is not in it is a patient of its own.
+        JSON file with an object: case to patient. A case that is not in it keeps the patient that the data set's own
+        cases.json tells, or is a patient of its own.
 
     Raises
     ------
@@ -80,7 +81,18 @@ def _of_dataset(dataset: RawDataset) -> tuple[SourceCase, ...]:
             raise FlareSegError("bad_training_data", f"Label {organ.label} of {dataset.folder} is {organ.name!r}; diseases "
                                 "are simulated in FLARE21's organs, "
                                 f"{', '.join(f'{label} {name}' for label, name in known.items())}.")
-    return tuple(SourceCase(case.name, case.name, case.image, case.labels) for case in dataset.cases)
+    patients = _patients_told(dataset.folder)
+    return tuple(SourceCase(case.name, patients.get(case.name, case.name), case.image, case.labels)
+                 for case in dataset.cases)
+
+
+def _patients_told(folder: Path) -> dict[str, str]:
+    """Case to patient as a data set that FlareSeg wrote tells it; empty for any other."""
+    try:
+        cases = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
+        return {str(case["name"]): str(case["patient"]) for case in cases}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def _with_patients(sources: tuple[SourceCase, ...], path: Path) -> tuple[SourceCase, ...]:
@@ -95,7 +107,7 @@ def _with_patients(sources: tuple[SourceCase, ...], path: Path) -> tuple[SourceC
     unknown = sorted(set(patients) - {source.name for source in sources})
     if unknown:
         raise FlareSegError("bad_option", f"{path} names the case {unknown[0]}, which is not there.")
-    return tuple(replace(source, patient=patients.get(source.name, source.name)) for source in sources)
+    return tuple(replace(source, patient=patients.get(source.name, source.patient)) for source in sources)
 
 
 @dataclass(frozen=True)

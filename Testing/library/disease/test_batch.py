@@ -172,6 +172,12 @@ def test_a_patients_cases_stay_in_one_fold():
     assert splits(items[:4], ["p0"]) is None
 
 
+def test_a_simulated_data_set_tells_whose_its_cases_are(made):
+    out, *_ = made
+    assert {source.name: source.patient for source in find_sources([out])} == {
+        name: name[:5] for name in ("case0", "case0_sim000", "case0_sim001", "case1", "case1_sim000", "case1_sim001")}
+
+
 def test_seeds_differ_by_case_number_and_seed():
     assert len({variant_seed(s, c, n) for s in (0, 1) for c in ("a", "a1", "b") for n in (0, 1, 11)}) == 18
     assert variant_seed(0, "case", 0) == variant_seed(0, "case", 0) < 2**64
