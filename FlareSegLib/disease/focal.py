@@ -14,7 +14,7 @@ from .fractal import fractal_noise
 from .operation import BACKGROUND, JOIN, Operation
 from .placing import draw_in_organ
 from .scene import Scene
-from .warping import push
+from .warping import large_parts, push
 
 #: Mass effect dies away at this many radii.
 PUSH_REACH = 2.5
@@ -61,16 +61,8 @@ def soft_tissue(block: Block) -> np.ndarray:
     sigma = [1.0 / mm for mm in reversed(block.grid.spacing)]
     smooth = ndimage.gaussian_filter(block.hu, sigma, mode="nearest")
     closed = (smooth > BONE_HU) & (block.labels == 0)
-    closed |= _large(smooth < AIR_HU, block.grid.voxel_ml, LARGE_AIR_ML)
+    closed |= large_parts(smooth < AIR_HU, block.grid.voxel_ml, LARGE_AIR_ML)
     return blurred_like_scan(block, (~closed).astype(np.float32)) if closed.any() else np.ones_like(block.hu)
-
-
-def _large(mask: np.ndarray, voxel_ml: float, least_ml: float) -> np.ndarray:
-    """The connected parts of a mask that are no smaller."""
-    parts, _ = ndimage.label(mask)
-    large = np.bincount(parts.ravel()) * voxel_ml > least_ml
-    large[0] = False
-    return large[parts]
 
 
 def organ_share(block: Block, organ: str) -> np.ndarray:
@@ -88,9 +80,9 @@ def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
     hu, own = thin_out(block.hu, steps), thin_out(block.labels == LABEL_OF[organ], steps)
     node_ml = block.grid.voxel_ml * np.prod(steps)
-    bone = _large((hu > BONE_HU) & (thin_out(block.labels == 0, steps) > 0.5), node_ml, SMALLEST_BONE_ML)
+    bone = large_parts((hu > BONE_HU) & (thin_out(block.labels == 0, steps) > 0.5), node_ml, SMALLEST_BONE_ML)
     firm = ndimage.gaussian_filter(bone.astype(np.float32), 4.0 / np.array(node_mm)) > 0.2
-    firm |= bone | _large(hu < AIR_HU, node_ml, LARGE_AIR_ML) | (wall(scene, block.box, steps) > 0.5)
+    firm |= bone | large_parts(hu < AIR_HU, node_ml, LARGE_AIR_ML) | (wall(scene, block.box, steps) > 0.5)
     firm |= node_points(block.grid, block.box, steps)[1] > _back_of(scene, organ) + BEHIND_MM
     firm &= own < 0.3
     room = 1 - spread_out(ndimage.gaussian_filter(firm.astype(np.float32), 1.5 / np.array(node_mm)), steps, block.hu.shape)

@@ -179,7 +179,7 @@ def mobility(block: Block, every: int = 1, feather_mm: float = 15.0, air_ml: flo
     bone = smooth > BONE_HU
     if bone.any():
         bone &= thin_out(block.labels == 0, fine) > 0.5
-    fixed = _large(bone, node_ml, SMALLEST_ML) | _large(smooth < AIR_HU, node_ml, air_ml)
+    fixed = large_parts(bone, node_ml, SMALLEST_ML) | large_parts(smooth < AIR_HU, node_ml, air_ml)
     if (block.labels == UNKNOWN).any():
         fixed |= thin_out(block.labels == UNKNOWN, fine) > 0
     steps = tuple(every * step for step in fine)
@@ -202,7 +202,8 @@ def _fitted(nodes: np.ndarray, shape, steps) -> np.ndarray:
     return np.pad(nodes, missing, mode="edge")[tuple(slice(0, count) for count in counts)]
 
 
-def _large(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndarray:
+def large_parts(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndarray:
+    """The connected parts of a mask that are no smaller; `node_ml` is the volume of one node, or voxel."""
     parts, count = ndimage.label(mask)
     if not count:
         return mask

@@ -32,8 +32,7 @@ COLLAPSE = {"kidney": 0.3, "pancreas": 0.5}
 class Atrophy:
     """Parameters of `atrophy`."""
 
-    factor: float = quantity(0.5, 0.25, 0.9, "", "Volume over the one before; of the liver, its right part's",
-                             usual=(0.4, 0.85))
+    factor: float = quantity(0.5, 0.25, 0.9, "", "Volume over the one before", usual=(0.4, 0.85))
     side: str = choice("left", ("left", "right", "both"), "Which kidney")
     collapse: float | None = quantity(None, 0, 0.7, "", "Share of the room that neighbours fill, not fat", main=False)
     irregularity: float = quantity(0.5, 0, 2, "mm", "How far scars and lobules make the surface wander", usual=(0.2, 1),
@@ -100,23 +99,27 @@ def _shrunk(block: Block, target: float, operation: Operation) -> tuple[Block, n
 
 def edit_lobe(scene: Scene, operation: Operation) -> Change:
     """Let the right lobe shrink; diaphragm, bowel and fat follow."""
-    liver, grid, weight = scene.organ("liver"), scene.case.grid, right_of(scene)
-    inside = np.argwhere(scene.case.labels[liver.box] == liver.label)[::29] + [part.start for part in liver.box]
+    weight = right_of(scene)
     # What the whole liver keeps when each part shrinks as readily as it does.
-    factor = float(np.mean(operation.parameters.factor ** weight(tuple(grid.point_of(inside).T))))
+    factor = float(np.mean(operation.parameters.factor ** weight(_in_liver(scene))))
     return scale_organ(scene, "liver", factor, weight, seed=operation.seed).change()
 
 
 def right_of(scene: Scene, share: float = RIGHT_SHARE):
     """Weight for `scale_organ`: 1 in the right lobe of the liver, 0 in the left one; `share` of its volume lies right."""
-    liver, grid = scene.organ("liver"), scene.case.grid
-    inside = np.argwhere(scene.case.labels[liver.box] == liver.label)[::29] + [part.start for part in liver.box]
-    border = np.quantile(_rightwards(grid.point_of(inside).T), 1 - share)
+    border = np.quantile(_rightwards(_in_liver(scene)), 1 - share)
 
     def weight(points):
         return np.clip((_rightwards(points) - border) / LOBES_MM + 0.5, 0, 1)
 
     return weight
+
+
+def _in_liver(scene: Scene) -> tuple:
+    """x, y, z (LPS, mm) of every 29th voxel of the liver."""
+    liver = scene.organ("liver")
+    inside = np.argwhere(scene.case.labels[liver.box] == liver.label)[::29] + [part.start for part in liver.box]
+    return tuple(scene.case.grid.point_of(inside).T)
 
 
 def _rightwards(points):
