@@ -1,20 +1,13 @@
 """The self-tests that the module brings for Slicer, run on the stand-in."""
 
-import ast
 import unittest
 from pathlib import Path
 
 import pytest
 import slicer
+from standin.self_tests import self_test_names
 
 SOURCE = Path(__file__).resolve().parents[2] / "FlareSeg" / "FlareSeg.py"
-
-
-def self_tests() -> list[str]:
-    """Names of the test methods, read from the source: pytest collects before the module is loaded."""
-    classes = [node for node in ast.parse(SOURCE.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
-    tests = next(node for node in classes if node.name == "FlareSegTest")
-    return [node.name for node in tests.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +18,7 @@ def testing():
     slicer.app.setTestingEnabled(False)
 
 
-@pytest.mark.parametrize("name", self_tests())
+@pytest.mark.parametrize("name", self_test_names(SOURCE))
 def test_passes(flareseg, scene, name):
     result = unittest.TestResult()
     flareseg.FlareSegTest(name).run(result)

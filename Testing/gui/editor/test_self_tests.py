@@ -1,21 +1,14 @@
 """The self-tests that the module brings for Slicer, run on the stand-in."""
 
-import ast
 import sys
 import unittest
 from pathlib import Path
 
 import pytest
 import slicer
+from standin.self_tests import self_test_names
 
 SOURCE = Path(__file__).resolve().parents[3] / "FlareSegEditor" / "FlareSegEditor.py"
-
-
-def self_tests() -> list[str]:
-    """Names of the test methods, read from the source: pytest collects before the module is loaded."""
-    classes = [node for node in ast.parse(SOURCE.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
-    tests = next(node for node in classes if node.name == "FlareSegEditorTest")
-    return [node.name for node in tests.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +19,7 @@ def testing():
     slicer.app.setTestingEnabled(False)
 
 
-@pytest.mark.parametrize("name", self_tests())
+@pytest.mark.parametrize("name", self_test_names(SOURCE))
 def test_passes(scene, edits, name):
     result = unittest.TestResult()
     sys.modules["FlareSegEditor"].FlareSegEditorTest(name).run(result)

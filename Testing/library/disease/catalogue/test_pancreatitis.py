@@ -26,10 +26,10 @@ def edit(scene, **parameters):
     return operation, apply(DISEASE, scene, operation)
 
 
-def around(change, mm):
+def around(case, change, mm):
     """Fat no farther than this from the gland as it is now, in a change without stranding and fluid."""
     gland = change.labels == PANCREAS
-    far = ndimage.distance_transform_edt(~gland, (5.0, 3.0, 3.0))
+    far = ndimage.distance_transform_edt(~gland, case.grid.spacing[::-1])
     return (far > 4) & (far < mm) & (change.hu < -80) & (change.hu > -140) & (change.labels == 0)
 
 
@@ -47,11 +47,11 @@ def test_the_gland_is_as_dark_as_asked_for(scene, difference):
     assert found.requested == pytest.approx(difference, abs=4) and found.achieved == pytest.approx(difference, abs=5)
 
 
-def test_inflamed_fat_is_brighter_near_the_gland_and_less_so_farther_away(scene):
+def test_inflamed_fat_is_brighter_near_the_gland_and_less_so_farther_away(scene, case):
     _, calm = edit(scene, **MILD)
     _, inflamed = edit(scene, **{**MILD, "stranding": 25.0})
     gained = inflamed.hu.astype(float) - calm.hu
-    near, ring = around(calm, 12.0), around(calm, 28.0) & ~around(calm, 20.0)
+    near, ring = around(case, calm, 12.0), around(case, calm, 28.0) & ~around(case, calm, 20.0)
     assert gained[near].mean() > 15 and gained[near].mean() > gained[ring].mean() + 8
     assert np.array_equal(inflamed.labels, calm.labels)
 
