@@ -30,10 +30,10 @@ KINDS = {"silver": "silver", "silver_keep_largest": "silver, islands removed", "
 
 
 def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
-    """Return the network of a training checkpoint and the steps it was trained for."""
+    """Return the averaged network of a training checkpoint and the steps it was trained for."""
     state = torch.load(path, weights_only=True)
     network = UNet2D(STARTER_NETWORK)
-    network.load_state_dict(state["network"])
+    network.load_state_dict(state["average"])
     return network.eval(), state["step"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..inference.network_form import replace_norms
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..preprocessing.normalisation import Normalisation
 from .augmentation import augment
@@ -20,44 +22,76 @@ from .sampling import draw_slice
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What one run does; `batches_per_step` batches are accumulated before each optimiser step.
+    """What one run does.
 
-    Small batches on one thread are the fastest way to train on a CPU: their activations stay in its cache.
+    Attributes
+    ----------
+    steps, cooldown : int
+        The learning rate is constant until the last `cooldown` steps, in which it goes down to zero. A run without a
+        cool-down can go on with more steps as if it had been planned so.
+    warmup : int
+        Steps in which the rate rises.
+    batch, batches_per_step : int
+        Slices that share a Dice; so many batches are accumulated before each optimiser step.
+    averaging : float
+        Each step the averaged weights keep this share of themselves (less in the first steps). They, not the last
+        ones, are the result; with a constant rate they are by far the better.
     """
 
     steps: int = 2000
-    batch: int = 2
-    batches_per_step: int = 4
+    cooldown: int = 0
+    warmup: int = 30
+    batch: int = 4
+    batches_per_step: int = 2
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    poly_power: float = 0.9
     clip_norm: float = 12.0
+    averaging: float = 0.995
     seed: int = 0
     save_every: int = 50
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0.
+
+        Examples
+        --------
+        >>> [TrainingSettings(steps=100, cooldown=50).rate(step) for step in (14, 40, 75)]
+        [0.0005, 0.001, 0.0005]
+        """
+        left = (self.steps - step) / self.cooldown if self.cooldown else 1.0
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
+
+    def kept(self, step: int) -> float:
+        """The share of the averaged weights that a step keeps."""
+        return min(self.averaging, (1 + step) / (10 + step))
 
 
 def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], normalisation: Normalisation,
           settings: TrainingSettings, checkpoint: Path, log=print) -> UNet2D:
-    """Train a network, resuming from `checkpoint` where it exists, and return it.
+    """Train a network, resuming from `checkpoint` where it exists, and return it with its averaged weights.
 
     Each step draws from a generator seeded with (seed, step), so that a resumed run sees the same slices as
     one that was never stopped.
     """
     torch.manual_seed(settings.seed)
     net = UNet2D(spec)
+    average = copy.deepcopy(net).requires_grad_(False)
+    # One slice a forward pass: its activations stay in the cache, and its instance normalisation runs channels-last
+    replace_norms(net.to(memory_format=torch.channels_last))
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    first, mean_loss = _resume(checkpoint, net, optimiser), None
+    first, mean_loss = _resume(checkpoint, net, average, optimiser), None
     started = time.monotonic()
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * (1 - step / settings.steps) ** settings.poly_power
+            group["lr"] = settings.rate(step)
         loss = _train_step(net, optimiser, cases, grid, normalisation, settings, step)
+        _average(average, net, settings.kept(step))
         mean_loss = loss if mean_loss is None else 0.95 * mean_loss + 0.05 * loss
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
-            _save(checkpoint, net, optimiser, step + 1, settings)
+            _save(checkpoint, net, average, optimiser, step + 1, settings)
             rate = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1}/{settings.steps} loss {mean_loss:.4f} {rate:.2f} s/step", flush=True)
-    return net
+    return average
 
 
 def draw_batch(cases, spec: UNet2DSpec, grid, normalisation, settings, rng):
@@ -78,7 +112,8 @@ def _train_step(net, optimiser, cases, grid, normalisation, settings, step) -> f
     for _ in range(settings.batches_per_step):
         images, labels, unlabelled = draw_batch(cases, net.spec, grid, normalisation, settings, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            levels = net.forward_levels(images)
+            slices = [net.forward_levels(image[None].to(memory_format=torch.channels_last)) for image in images]
+        levels = [torch.cat(level) for level in zip(*slices)]
         loss = segmentation_loss(levels, labels, unlabelled) / settings.batches_per_step
         loss.backward()
         total += loss.item()
@@ -88,19 +123,25 @@ def _train_step(net, optimiser, cases, grid, normalisation, settings, step) -> f
     return total
 
 
-def _resume(checkpoint: Path, net, optimiser) -> int:
+def _average(average: UNet2D, net: UNet2D, kept: float) -> None:
+    for mean, value in zip(average.parameters(), net.parameters()):
+        mean.lerp_(value.detach(), 1 - kept)
+
+
+def _resume(checkpoint: Path, net, average, optimiser) -> int:
     if not checkpoint.exists():
         return 0
     state = torch.load(checkpoint, weights_only=True)
     net.load_state_dict(state["network"])
+    average.load_state_dict(state["average"])
     optimiser.load_state_dict(state["optimiser"])
     return state["step"]
 
 
-def _save(checkpoint: Path, net, optimiser, step: int, settings: TrainingSettings) -> None:
+def _save(checkpoint: Path, net, average, optimiser, step: int, settings: TrainingSettings) -> None:
     """Write beside and rename, so that a kill leaves the last whole checkpoint."""
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial = checkpoint.with_suffix(".partial")
-    torch.save({"network": net.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
-                "settings": asdict(settings)}, partial)
+    torch.save({"network": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
+                "step": step, "settings": asdict(settings)}, partial)
     os.replace(partial, checkpoint)

@@ -13,6 +13,7 @@ from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
 from .cases import load_case, read_case_list
 from .loop import TrainingSettings, train
+from .synthesis.mix import KINDS
 
 STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160))
 STARTER_SPACING = 1.6
@@ -39,20 +40,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
     parser.add_argument("--synthesis", type=Path, metavar="STORE", help="train on a training set that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of the training set; default all")
+    parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
+                        "that have any")
     parser.add_argument("--steps", type=int, default=TrainingSettings.steps)
+    parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS", help="the last so many with a falling rate; "
+                        "without them the same command with more --steps goes on (default 0)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.synthesis is not None:
         from .synthesis.stored import training_cases
 
-        cases = training_cases(options.synthesis, frozenset(options.leave_out))
+        cases = training_cases(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
+                               frozenset(options.without))
     else:
         entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
         cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
     print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
     train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION,
-          TrainingSettings(steps=options.steps), options.checkpoint)
+          TrainingSettings(steps=options.steps, cooldown=options.cooldown), options.checkpoint)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,18 @@ from .mix import KINDS, SynthesisMix, mix_from
 MOST_OPEN = 128
 
 
-def training_cases(store: Path, left_out: frozenset[str] = frozenset()) -> list[TrainingCase]:
+def training_cases(store: Path, left_out: frozenset[str] = frozenset(), kinds: tuple[str, ...] = KINDS,
+                   without: frozenset[str] = frozenset()) -> list[TrainingCase]:
     """Open a store that `make` has made.
 
     Parameters
     ----------
     left_out : frozenset of str
         Patients of whom nothing is to be seen: neither their CTs nor cases made of them.
+    kinds : tuple of str
+        Of `KINDS`: which to take; their shares stay in proportion.
+    without : frozenset of str
+        Of "diseases" and "donors": made cases that have any are not taken. For measuring what an ingredient adds.
 
     Returns
     -------
@@ -40,10 +45,10 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset()) -> list[
     """
     store = Path(store)
     opened, mix, origins = _opened_set(store)
-    chosen = [(case, origins[case.record.name]) for case in opened.cases
-              if origins[case.record.name]["patient"] not in left_out]
+    chosen = [(case, origin) for case in opened.cases for origin in (origins[case.record.name],)
+              if origin["patient"] not in left_out and origin["kind"] in kinds and not any(origin.get(key) for key in without)]
     if not chosen:
-        raise FlareSegError("bad_training_data", f"{store} holds no case of other patients than those left out.")
+        raise FlareSegError("bad_training_data", f"{store} holds no such case of other patients than those left out.")
     total = {kind: sum(origin["weight"] for _, origin in chosen if origin["kind"] == kind) for kind in KINDS}
     return [TrainingCase(case.record.name, origin["patient"], DiskSlices(store, case.record, "image"),
                          DiskSlices(store, case.record, "labels"), tuple(origin["unlabelled"]),

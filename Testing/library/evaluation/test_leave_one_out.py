@@ -57,8 +57,9 @@ def test_the_table_has_one_line_for_each_kind_of_reference():
     assert "| 0.900 | – | – | – |" in lines[0]
 
 
-def test_a_checkpoint_comes_back_with_its_steps(tmp_path, network):
-    torch.save({"network": network.state_dict(), "step": 7}, tmp_path / "a.pt")
+def test_a_checkpoint_comes_back_as_its_averaged_network_with_its_steps(tmp_path, network):
+    last = {name: value + 1 for name, value in network.state_dict().items()}
+    torch.save({"network": last, "average": network.state_dict(), "step": 7}, tmp_path / "a.pt")
     back, steps = read_checkpoint(tmp_path / "a.pt")
     assert steps == 7 and not back.training
     assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), network.state_dict().values()))

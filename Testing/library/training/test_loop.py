@@ -69,3 +69,29 @@ def test_a_stopped_run_goes_on_exactly(cases, tmp_path, monkeypatch):
     resumed = run(cases, tmp_path / "stopped.pt", 20)
     for name, value in whole.state_dict().items():
         assert torch.allclose(value, resumed.state_dict()[name], atol=1e-5), name
+
+
+def test_a_run_without_cooldown_goes_on_with_more_steps(cases, tmp_path):
+    run(cases, tmp_path / "long.pt", 20)
+    run(cases, tmp_path / "parts.pt", 10)
+    run(cases, tmp_path / "parts.pt", 20)
+    long, parts = (torch.load(tmp_path / name, weights_only=True) for name in ("long.pt", "parts.pt"))
+    for key in ("network", "average"):
+        for name, value in long[key].items():
+            assert torch.allclose(value, parts[key][name], atol=1e-5), name
+
+
+def test_the_result_is_the_average_of_the_ways_weights(cases, tmp_path):
+    averaged = run(cases, tmp_path / "a.pt", 10)
+    state = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert all(torch.equal(value, state["average"][name]) for name, value in averaged.state_dict().items())
+    assert not torch.equal(state["average"]["heads.0.weight"], state["network"]["heads.0.weight"])
+
+
+def test_the_rate_rises_stays_and_falls_to_zero():
+    settings = TrainingSettings(steps=200, cooldown=50, warmup=10)
+    rates = [settings.rate(step) for step in range(200)]
+    assert rates[0] == pytest.approx(settings.learning_rate / 10)
+    assert set(rates[10:150]) == {settings.learning_rate}
+    assert rates[150:] == sorted(rates[150:], reverse=True) and rates[-1] < 0.03 * settings.learning_rate
+    assert set(TrainingSettings(steps=200).rate(step) for step in range(30, 200)) == {settings.learning_rate}

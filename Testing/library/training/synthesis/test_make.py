@@ -1,7 +1,9 @@
 """The whole data set, in small: made, resumed, remade, and trained on."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +102,15 @@ def test_patients_left_out_are_nowhere(made, data, tmp_path):
     with pytest.raises(FlareSegError) as refusal:
         training_cases(made.out, frozenset(["ircad01", "acrin001"]))
     assert refusal.value.code == "bad_training_data"
+
+
+def test_ingredients_can_be_left_out(made, tmp_path):
+    store = Path(shutil.copytree(made.out, tmp_path / "store"))
+    assert {case.name.split("_")[0] for case in training_cases(store, kinds=("real", "synthetic"))} == {"real", "synthetic"}
+    origin = store / "transferred_00001.origin.json"
+    origin.write_text(json.dumps({**json.loads(origin.read_text()), "donors": ["liver_0"]}))
+    names = {case.name for case in training_cases(store)}
+    assert names - {case.name for case in training_cases(store, without=frozenset(["donors"]))} == {"transferred_00001"}
 
 
 def test_the_plain_loop_trains_on_it(made, tmp_path):
