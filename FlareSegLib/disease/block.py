@@ -23,6 +23,9 @@ MOST_LOCAL_HU = 20.0
 #: Noise is not measured in less.
 FEWEST_VOXELS = 100
 
+#: Two points of the patient (LPS, mm).
+Axis = tuple[tuple[float, float, float], tuple[float, float, float]]
+
 
 @dataclass(frozen=True)
 class PatientPoints:
@@ -72,6 +75,8 @@ class Change:
         Smallest determinant of the displacement; 1 where nothing moved.
     contrast_changed : bool
         Whether whole organs have other HU now, so that phase, noise and blur must be measured again.
+    axis : tuple or None
+        Of a lesion that runs a way (`direction`): the point that it is turned about, and its tip; LPS, mm.
     """
 
     box: Box
@@ -81,6 +86,7 @@ class Change:
     wanted: np.ndarray | None = None
     jacobian: float = 1.0
     contrast_changed: bool = False
+    axis: Axis | None = None
 
 
 @dataclass
@@ -105,6 +111,8 @@ class Block:
         Smallest one so far.
     outer : Block or None
         The block of which this one is a part: its arrays are views into that one's.
+    axis : tuple or None
+        Set by a disease that runs a way, see `Change`.
     """
 
     grid: Grid
@@ -115,6 +123,7 @@ class Block:
     psf_mm: float
     jacobian: float = 1.0
     outer: Block | None = None
+    axis: Axis | None = None
     cover: np.ndarray = field(init=False)
     wanted: np.ndarray = field(init=False)
 
@@ -154,7 +163,7 @@ class Block:
         hu = hu.astype(np.int16)
         lesion = bool((self.cover > 0).any())
         return Change(self.box, hu, self.labels, self.cover if lesion else None, self.wanted if lesion else None,
-                      self.jacobian, contrast_changed)
+                      self.jacobian, contrast_changed, self.axis)
 
 
 Look = float | np.ndarray

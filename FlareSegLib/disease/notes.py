@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .block import Change
+from .block import Axis, Change
 from .case import LABEL_OF, Box
 from .operation import Operation
 from .quality import contrast
@@ -31,6 +31,8 @@ class Note:
         k, j, i of the lesion with a margin of one voxel, as far as its box went.
     packed : bytes
         The lesion's cover in that box, 0 to 255, compressed.
+    axis : tuple or None
+        Of a lesion that runs a way: the point that it is turned about, and its tip; LPS, mm.
     """
 
     lesion_ml: float | None
@@ -39,6 +41,7 @@ class Note:
     gained_ml: dict[str, float]
     box: Box | None
     packed: bytes
+    axis: Axis | None = None
 
     def cover(self) -> np.ndarray:
         """The lesion's cover in `box`, float32, 0 to 1."""
@@ -68,7 +71,7 @@ def note_of(scene: Scene, operation: Operation, change: Change) -> Note:
     lesion = None if change.cover is None else float(change.cover.sum(dtype=float)) * scene.case.grid.voxel_ml
     box, packed = _packed(change)
     return Note(lesion, None if found is None else found.requested, None if found is None else found.achieved, gained,
-                box, packed)
+                box, packed, change.axis)
 
 
 def _packed(change: Change) -> tuple[Box | None, bytes]:

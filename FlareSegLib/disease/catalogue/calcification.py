@@ -7,8 +7,9 @@ from dataclasses import replace as replace_fields
 
 import numpy as np
 
+from .. import direction
 from ..block import Change, coverage, replace
-from ..bodies import lump
+from ..bodies import lump, random_turn
 from ..focal import finish, make_room, tissue_noise
 from ..operation import KEEP, Disease, Operation
 from ..parameters import quantity, sample
@@ -26,6 +27,8 @@ class Stone:
     diameter: float = quantity(7, 2, 30, "mm", "Diameter", usual=(2.5, 15), skewed=True)
     hu: float = quantity(850, 300, 1400, "HU", "Density", usual=(350, 1200))
     elongation: float = quantity(1.3, 1, 2, "", "Longest over shortest axis", usual=(1, 1.7), main=False)
+    azimuth: float | None = direction.azimuth()
+    elevation: float | None = direction.elevation()
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,19 @@ class Calcification:
     diameter: float = quantity(4, 2, 30, "mm", "Diameter", usual=(2, 10), skewed=True)
     hu: float = quantity(350, 150, 800, "HU", "Density", usual=(200, 650))
     elongation: float = quantity(1.3, 1, 2, "", "Longest over shortest axis", usual=(1, 1.7), main=False)
+    azimuth: float | None = direction.azimuth()
+    elevation: float | None = direction.elevation()
 
 
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one stone or calcification into the scene; blooming comes with the scan's own blur."""
     p = operation.parameters
-    shape = lump(operation.centre, p.diameter, operation.seed, 0.2, p.elongation)
+    turn = random_turn(np.random.default_rng((operation.seed, 1)))
+    along = direction.aimed(turn[:, 0], p)
+    shape = lump(operation.centre, p.diameter, operation.seed, 0.2, p.elongation,
+                 direction.turn_between(turn[:, 0], along) @ turn)
     block = make_room(scene, shape)
+    block.axis = operation.centre, tuple(operation.centre + along * p.diameter / 2 * p.elongation ** (2 / 3))
     cover = coverage(block, shape)
     replace(block, cover, np.float32(p.hu), tissue_noise(scene, block, operation.organ, operation.seed))
     return finish(block, operation, cover)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...shapes import Shape
+from .. import direction
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import lump, random_direction
 from ..branching import bundle
@@ -41,6 +42,8 @@ class Laceration:
     hu: float = quantity(50, 30, 75, "HU", "Density of the blood: fresh 30 to 45, clotted 45 to 70", usual=(35, 65))
     branches: int = quantity(2, 0, 4, "", "Side branches", usual=(0, 3), whole=True)
     bleeding: bool = switch(False, "Contrast leaks from a vessel", main=False)
+    azimuth: float | None = direction.azimuth()
+    elevation: float | None = direction.elevation()
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,11 @@ def edit_laceration(scene: Scene, operation: Operation) -> Change:
     """Tear an organ from its surface inwards."""
     p: Laceration = operation.parameters
     surface, normal = outward(scene, operation.organ, operation.centre)
-    shape = tear(surface, normal, p.length, p.width, operation.seed, p.branches)
+    rng = np.random.default_rng((operation.seed, 4))
+    along = direction.aimed_inwards(0.25 * random_direction(rng) - normal, normal, operation)
+    shape = tear(surface, along, p.length, p.width, operation.seed, p.branches, rng)
     block = make_room(scene, shape)
+    block.axis = tuple(surface), tuple(surface + along / np.linalg.norm(along) * p.length)
     noise = tissue_noise(scene, block, operation.organ, operation.seed)
     inside = organ_share(block, operation.organ)
     cover = coverage(block, shape, 1.5) * inside
@@ -69,13 +75,13 @@ def edit_laceration(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def tear(surface, normal, length_mm: float, width_mm: float, seed: int, branches: int) -> Shape:
-    """Jagged clefts (LPS, mm): one from the surface inwards, narrowing, and others that branch off it.
+def tear(surface, along, length_mm: float, width_mm: float, seed: int, branches: int, rng: np.random.Generator
+         ) -> Shape:
+    """Jagged clefts (LPS, mm): one from the surface along a vector, narrowing, and others that branch off it.
 
     They stand more or less upright, as injuries of the trunk's organs do, so that an axial slice shows lines.
     """
-    rng = np.random.default_rng((seed, 4))
-    along = -np.asarray(normal, float) + 0.25 * random_direction(rng)
+    along = np.asarray(along, float)
     clefts = [_cleft(surface - 2 * along, along, length_mm + 2, width_mm, seed, rng)]
     for number in range(branches):
         root = np.asarray(surface) + along / np.linalg.norm(along) * length_mm * rng.uniform(0.2, 0.6)

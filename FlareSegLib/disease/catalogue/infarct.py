@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .. import direction
 from ..block import Change, coverage, replace
 from ..bodies import wedge
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise, to_middle
@@ -28,6 +29,8 @@ class Infarct:
     hu: float = quantity(35, 15, 60, "HU", "Density of the tissue without blood", usual=(28, 45))
     edge: float = quantity(1.5, 0, 5, "mm", "Width of the edge", usual=(0.8, 3), main=False)
     rim: float = quantity(0, 0, 1, "", "How much of the outermost cortex stays perfused", usual=(0, 0.8), main=False)
+    azimuth: float | None = direction.azimuth()
+    elevation: float | None = direction.elevation()
 
 
 def edit(scene: Scene, operation: Operation) -> Change:
@@ -37,9 +40,11 @@ def edit(scene: Scene, operation: Operation) -> Change:
     surface, normal = outward(scene, operation.organ, operation.centre)
     # Vessels come from the hilum, so wedges point to the organ's middle rather than straight down.
     inwards = to_middle(scene, operation.organ, surface) - normal
-    inwards /= max(np.linalg.norm(inwards), 1e-6)
-    shape = wedge(surface + inwards * p.depth, surface - inwards * (0.4 * p.depth + 3), p.angle / 2, operation.seed)
+    inwards = direction.aimed_inwards(inwards / max(np.linalg.norm(inwards), 1e-6), normal, operation)
+    tip = surface + inwards * p.depth
+    shape = wedge(tip, surface - inwards * (0.4 * p.depth + 3), p.angle / 2, operation.seed)
     block = make_room(scene, shape)
+    block.axis = tuple(surface), tuple(tip)
     inside = organ_share(block, operation.organ)
     cover = coverage(block, shape, p.edge) * inside
     if p.rim > 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...shapes import Shape, tube
+from .. import direction
 from ..block import Block, Change, coverage, replace
 from ..bodies import random_direction, winding_tube
 from ..branching import bundle
@@ -43,6 +44,8 @@ class Stent:
     material: str = choice("metal", ("metal", "plastic"), "Material")
     lumen: str = choice("bile", tuple(LUMEN_HU), "What flows in it")
     streaks: float = quantity(0.08, 0, 1, "", "Strength of the streaks", usual=(0.0, 0.2))
+    azimuth: float | None = direction.azimuth()
+    elevation: float | None = direction.elevation()
 
 
 def edit_clips(scene: Scene, operation: Operation) -> Change:
@@ -75,10 +78,12 @@ def edit_stent(scene: Scene, operation: Operation) -> Change:
     rng = np.random.default_rng((operation.seed, 7))
     # The bile duct comes down from the liver's hilum, a little backwards and to the middle.
     along = np.array([-0.25, -0.25, 1.0]) + 0.2 * rng.standard_normal(3)
-    along /= np.linalg.norm(along)
-    shape = winding_tube(np.asarray(operation.centre) - along * p.length / 2, along, p.length, p.diameter / 2,
+    along = direction.aimed(along / np.linalg.norm(along), p)
+    middle, half = np.asarray(operation.centre), along * p.length / 2
+    shape = winding_tube(middle - half, along, p.length, p.diameter / 2,
                          operation.seed, turn_degrees=6.0, taper=1.0)
     block = whole_slices(scene, shape)
+    block.axis = tuple(middle), tuple(middle + half)
     part = block.part(shape.lower, shape.upper, 6.0)
     noise = tissue_noise(scene, part, operation.organ, operation.seed)
     inner, outer = coverage(part, shape.grown(-WALL_MM)), coverage(part, shape)
