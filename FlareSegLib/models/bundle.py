@@ -22,14 +22,18 @@ from ..networks.spec import UNetSpec
 from ..organs import Organ
 from ..preprocessing.normalisation import Normalisation
 from . import description as fields
+from .int8 import from_int8, to_int8, without_scales
 
 if TYPE_CHECKING:
     from ..networks.unet import UNet
 
-FORMAT = 1
+#: Format 2 is 1 with weights that may be stored as int8 (`int8`); bundles without such are written as 1.
+FORMAT = 2
 DESCRIPTION_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
-STORED_TYPES = ("F32", "F16", "BF16")
+STORED_TYPES = ("F32", "F16", "BF16", "I8")
+#: How `write_bundle` can store weights.
+PRECISIONS = ("float32", "float16", "int8")
 
 
 @dataclass(frozen=True)
@@ -132,19 +136,16 @@ def verify_bundle(bundle: ModelBundle) -> None:
         with safe_open(bundle.weights_path, framework="numpy") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}
             shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
-            types = {part.get_dtype() for part in parts.values()}
+            kinds = {name: part.get_dtype() for name, part in parts.items()}
     except (SafetensorError, OSError) as error:
         raise _unreadable_weights(bundle) from error
-    if not types <= set(STORED_TYPES):
-        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are stored as {', '.join(sorted(types))}; "
-                                             f"only {', '.join(STORED_TYPES)} are read.")
-    _check_shapes(bundle, shapes)
+    _check_fit(bundle, shapes, kinds)
 
 
 def load_network(bundle: ModelBundle) -> UNet:
     """Return the bundle's network in evaluation mode, float32, on the CPU.
 
-    The checksum is taken of the very bytes that become the weights. Half-precision weights are converted.
+    The checksum is taken of the very bytes that become the weights. Weights of half precision or int8 are converted.
 
     Raises
     ------
@@ -161,16 +162,17 @@ def load_network(bundle: ModelBundle) -> UNet:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise _unreadable_weights(bundle) from error
     del content
-    _check_shapes(bundle, {name: tuple(tensor.shape) for name, tensor in stored.items()})
+    _check_fit(bundle, {name: tuple(tensor.shape) for name, tensor in stored.items()},
+               {name: _kind(tensor) for name, tensor in stored.items()})
     network = _empty_network(bundle.network)
-    network.load_state_dict({name: tensor.float().clone() for name, tensor in stored.items()}, assign=True)
+    network.load_state_dict(from_int8(stored), assign=True)
     return network.eval()
 
 
 def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, title: str,
                  organs: tuple[Organ, ...], working_spacing: tuple[float, float] | None, grid: tuple[int, int],
                  normalisation: Normalisation, training: dict, licence: str, intended_use: str,
-                 half: bool = False) -> ModelBundle:
+                 precision: str = "float32") -> ModelBundle:
     """Write a bundle: into a temporary folder beside, read and verified there, then renamed.
 
     Parameters
@@ -179,8 +181,9 @@ def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, 
         The bundle's folder; it must not exist.
     network : UNet
         The network with its weights.
-    half : bool
-        Store the weights as float16: half the size, values rounded to 11 bits.
+    precision : str
+        How weights are stored: "float32"; "float16", half the size, rounded to 11 bits; "int8", a quarter (see `int8`),
+        which a FlareSeg that knows only format 1 refuses.
     name, version, title, organs, working_spacing, grid, normalisation, training, licence, intended_use
         As in `ModelBundle`; `training` is plain JSON data.
 
@@ -189,9 +192,9 @@ def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, 
     FlareSegError
         "output_exists", "output_unwritable", or "model_invalid" naming a field that a reader would refuse.
     """
-    weights = _weights_content(network, half)
+    weights = _weights_content(network, precision)
     description = {
-        "format": FORMAT, "name": name, "version": version, "title": title,
+        "format": 2 if precision == "int8" else 1, "name": name, "version": version, "title": title,
         "network": {"type": network.spec.kind, **asdict(network.spec)},
         "labels": [asdict(organ) for organ in organs],
         "working_spacing": working_spacing, "grid": grid, "normalisation": asdict(normalisation),
@@ -241,17 +244,19 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _weights_content(network: UNet, half: bool) -> bytes:
+def _weights_content(network: UNet, precision: str) -> bytes:
     import torch
     from safetensors.torch import save
 
-    kind = torch.float16 if half else torch.float32
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is none of {PRECISIONS}")
+    kind = torch.float16 if precision == "float16" else torch.float32
     tensors = {name: tensor.detach().to("cpu", kind).contiguous() for name, tensor in network.state_dict().items()}
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise FlareSegError("model_invalid", f"The weights {broken[0]} are not finite"
-                                             f"{' in half precision; store them whole' if half else ''}.")
-    return save(tensors)
+                                             f"{' in half precision; store them whole' if kind == torch.float16 else ''}.")
+    return save(to_int8(tensors) if precision == "int8" else tensors)
 
 
 def _empty_network(spec: UNetSpec) -> UNet:
@@ -264,9 +269,26 @@ def _empty_network(spec: UNetSpec) -> UNet:
         return build_network(spec)
 
 
-def _check_shapes(bundle: ModelBundle, shapes: dict[str, tuple[int, ...]]) -> None:
+def _kind(tensor) -> str:
+    """A tensor's type by safetensors' name."""
+    import torch
+
+    names = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int8: "I8"}
+    return names.get(tensor.dtype, str(tensor.dtype))
+
+
+def _check_fit(bundle: ModelBundle, shapes: dict[str, tuple[int, ...]], kinds: dict[str, str]) -> None:
+    """Refuse weights of other types, names or shapes than the network's."""
+    strange = sorted(set(kinds.values()) - set(STORED_TYPES))
+    if strange:
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are stored as {', '.join(strange)}; only "
+                                             f"{', '.join(STORED_TYPES)} are read.")
+    found = without_scales(shapes, kinds)
+    if found is None:
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are stored as int8 without the scales that "
+                                             "belong to them; get the model again.")
     expected = {name: tuple(tensor.shape) for name, tensor in _empty_network(bundle.network).state_dict().items()}
-    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         raise FlareSegError("model_invalid", f"The weights of {bundle.name} do not fit its network: {len(wrong)} names "
                                              f"or shapes differ, the first is {wrong[0][:80]}.")

@@ -97,7 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
     network, _ = read_checkpoint(options.checkpoint)
     planned = starter_bundle(training=provenance(settings, rows))
     described = {f.name: getattr(planned, f.name) for f in fields(planned) if f.name not in ("folder", "network", "weights_sha256")}
-    bundle = write_bundle(options.folder, network, half=True, **described)
+    bundle = write_bundle(options.folder, network, precision="float16", **described)
     parameters = sum(p.numel() for p in network.parameters())
     (options.folder / "README.md").write_text(card_text(bundle, parameters), encoding="utf-8")
     print(f"{options.folder}: {bundle.name} {bundle.version}, {parameters:,} parameters")

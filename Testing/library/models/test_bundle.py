@@ -1,5 +1,6 @@
 """A bundle is read back as it was written; anything wrong in it is named."""
 
+import hashlib
 import json
 
 import pytest
@@ -67,10 +68,52 @@ def test_a_wrong_window_is_named(tmp_path, changes):
 
 
 def test_half_precision_halves_the_file_and_changes_little(tmp_path, folder, network):
-    half = write_bundle(tmp_path / "half", network, half=True, **FIELDS)
+    half = write_bundle(tmp_path / "half", network, precision="float16", **FIELDS)
     assert half.weights_path.stat().st_size < 0.7 * (folder / "weights.safetensors").stat().st_size
     for name, value in load_network(half).state_dict().items():
         assert torch.allclose(value, network.state_dict()[name], rtol=1e-3, atol=1e-5)
+
+
+def test_int8_quarters_the_weights_and_each_value_keeps_within_half_a_step_of_its_channel(tmp_path, folder, network):
+    small = write_bundle(tmp_path / "small", network, precision="int8", **FIELDS)
+    whole = sum(value.numel() for value in network.state_dict().values() if value.ndim > 1)
+    saved = (folder / "weights.safetensors").stat().st_size - small.weights_path.stat().st_size
+    assert saved > 2 * whole, "three of four bytes, less the scales"
+    assert json.loads((small.folder / "model.json").read_text("utf-8"))["format"] == 2
+    verify_bundle(small)
+    for name, value in load_network(small).state_dict().items():
+        before = network.state_dict()[name]
+        if value.ndim < 2:
+            assert torch.equal(value, before)
+            continue
+        step = before.abs().flatten(1).amax(dim=1) / 127
+        assert ((value - before).abs().flatten(1).amax(dim=1) <= 0.501 * step).all(), name
+        assert not torch.equal(value, before)
+
+
+def test_bundles_without_int8_stay_readable_for_older_versions(folder):
+    assert json.loads((folder / "model.json").read_text("utf-8"))["format"] == 1
+
+
+@pytest.mark.parametrize("change_stored", [
+    lambda stored, name: stored.pop(name + ".int8_scale"),
+    lambda stored, name: stored.update({name + ".int8_scale": stored[name + ".int8_scale"][:-1].clone()}),
+    lambda stored, name: stored.update({"other.int8_scale": torch.ones(1)}),
+    lambda stored, name: stored.update({name: stored[name].to(torch.int32)}),
+])
+def test_int8_weights_without_their_scales_are_refused(tmp_path, network, change_stored):
+    from safetensors.torch import load_file, save_file
+
+    bundle = write_bundle(tmp_path / "small", network, precision="int8", **FIELDS)
+    stored = load_file(bundle.weights_path)
+    change_stored(stored, next(name for name, value in stored.items() if value.dtype == torch.int8))
+    save_file(stored, bundle.weights_path)
+    digest = hashlib.sha256(bundle.weights_path.read_bytes()).hexdigest()
+    change(bundle.folder, weights={"file": "weights.safetensors", "sha256": digest})
+    for check in (verify_bundle, load_network):
+        with pytest.raises(FlareSegError) as caught:
+            check(read_bundle(bundle.folder))
+        assert caught.value.code == "model_invalid"
 
 
 def test_the_papers_spacing_may_be_the_cts_own(tmp_path, network):
