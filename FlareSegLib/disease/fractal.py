@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .case import Grid
-from .coarse import coarse_steps, node_points, spread_out
+from .coarse import coarse_steps, node_count, node_points, spread_out
 
 #: Nodes along each side of the noise's lattice; after so many wavelengths it repeats, farther than any organ reaches.
 PERIOD = 32
@@ -16,6 +16,8 @@ PERIOD = 32
 OCTAVE_SHIFT = 7.3
 #: On a regular grid noise is read at nodes this share of a bump apart, where there are more points than `FEW_POINTS`.
 NODES_OF_BUMP, FEW_POINTS = 0.3, 20_000
+#: A grid's axes are the patient's where their unit vectors differ by less than this.
+ALIGNED = 1e-4
 #: Variance per axis that the cubic B-spline leaves of white noise on its nodes (mean over all phases).
 _VARIANCE_PER_AXIS = 151.0 / 315.0
 
@@ -46,30 +48,47 @@ def fractal_noise(points: np.ndarray, seed: int, bump_mm: float, octaves: int = 
         float32, of the points' shape.
     """
     noise = np.zeros(points[0].shape, np.float32)
+    frame = _frame(points) if noise.ndim == 3 else None
     power, height = 0.0, 1.0
     for octave in range(octaves):
-        noise += np.float32(height) * _octave(points, seed, octave, bump_mm / 2**octave)
+        noise += np.float32(height) * _octave(points, frame, seed, octave, bump_mm / 2**octave)
         power += height * height
         height *= gain
     return noise / np.float32(np.sqrt(power))
 
 
-def _octave(points, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _octave(points, frame: Grid | None, seed: int, octave: int, bump_mm: float) -> np.ndarray:
     """Noise of one size of bumps; on a regular grid only as densely as the bumps need, and linear between."""
-    frame = _frame(points) if points[0].ndim == 3 and points[0].size > FEW_POINTS else None
     if frame is None:
         return _read(points, seed, octave, bump_mm)
-    steps = coarse_steps(frame.spacing, bump_mm * NODES_OF_BUMP)
-    if steps == (1, 1, 1):
-        return _read(points, seed, octave, bump_mm)
-    nodes = node_points(frame, frame.whole, steps)
-    return spread_out(_read(nodes, seed, octave, bump_mm), steps, frame.shape)
+    steps = coarse_steps(frame.spacing, bump_mm * NODES_OF_BUMP) if points[0].size > FEW_POINTS else (1, 1, 1)
+    if np.abs(frame.direction - np.eye(3).ravel()).max() < ALIGNED:
+        nodes = _read_aligned(frame, steps, seed, octave, bump_mm)
+    else:
+        nodes = _read(node_points(frame, frame.whole, steps), seed, octave, bump_mm)
+    return spread_out(nodes, steps, frame.shape)
 
 
 def _read(points, seed: int, octave: int, bump_mm: float) -> np.ndarray:
     scale, shift = np.float32(1 / bump_mm), np.float32(octave * OCTAVE_SHIFT)
     places = np.stack([axis * scale + shift for axis in points])
     return ndimage.map_coordinates(_lattice(seed, octave), places, order=3, mode="grid-wrap", prefilter=False)
+
+
+def _read_aligned(frame: Grid, steps, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+    """The same on the nodes of a grid whose axes are the patient's: one axis after the other, which is far quicker."""
+    values = _lattice(seed, octave).T
+    for axis, (count, step) in enumerate(zip(node_count(frame.shape, steps), steps)):
+        xyz = 2 - axis
+        place = (frame.origin[xyz] + frame.matrix[xyz, xyz] * step * np.arange(count)) / bump_mm + octave * OCTAVE_SHIFT
+        low = np.floor(place).astype(int)
+        t = place - low
+        # The cubic B-spline's weights of the four nodes around a place.
+        weights = (1 - t)**3 / 6, 2 / 3 - t * t * (2 - t) / 2, 2 / 3 - (1 - t)**2 * (1 + t) / 2, t**3 / 6
+        shape = [-1 if a == axis else 1 for a in range(3)]
+        values = sum(weight.astype(np.float32).reshape(shape) * values.take(low + n - 1, axis, mode="wrap")
+                     for n, weight in enumerate(weights))
+    return values
 
 
 def _frame(points) -> Grid | None:

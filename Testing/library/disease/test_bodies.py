@@ -92,8 +92,9 @@ def test_turns_are_rotations():
 
 
 @pytest.mark.parametrize("bump", [4.0, 12.0])
-def test_noise_on_a_grid_is_that_of_its_points(bump):
-    points = block_around(20, (0.8, 0.8, 1.5), small_turn(10)).points
+@pytest.mark.parametrize("degrees", [0, 10])
+def test_noise_on_a_grid_is_that_of_its_points(bump, degrees):
+    points = block_around(20, (0.8, 0.8, 1.5), small_turn(degrees)).points
     grid = fractal_noise((points.x, points.y, points.z), 7, bump)
     single = fractal_noise((points.x.ravel(), points.y.ravel(), points.z.ravel()), 7, bump).reshape(grid.shape)
     assert np.sqrt(np.mean((grid - single) ** 2)) < 0.06
