@@ -1,4 +1,4 @@
-"""Handles in the views: a control point for the place of each operation, a box for the size of the chosen one."""
+"""Handles in the views: a control point for the place of each operation."""
 
 from __future__ import annotations
 
@@ -25,19 +25,14 @@ class Handles(VTKObservationMixin):
         ``on_drag(key, ras)`` while a point is dragged (RAS of the CT, mm).
     on_drop : callable
         ``on_drop(key, ras)`` when it is let go.
-    on_resize, on_resized : callable
-        The same for the box: ``on_resize(key, scale)`` with the new size over the old one.
     on_choose : callable
         ``on_choose(key)`` when a handle is clicked on.
     """
 
-    def __init__(self, on_drag: Callable, on_drop: Callable, on_resize: Callable, on_resized: Callable,
-                 on_choose: Callable):
+    def __init__(self, on_drag: Callable, on_drop: Callable, on_choose: Callable):
         super().__init__()
         self._on_drag, self._on_drop, self._on_choose = on_drag, on_drop, on_choose
-        self._on_resize, self._on_resized = on_resize, on_resized
         self._points: dict[str, object] = {}
-        self._box = self._box_key = self._box_size = None
         self._following = False
 
     def follow(self, editing, chosen: str | None) -> None:
@@ -59,38 +54,16 @@ class Handles(VTKObservationMixin):
         self._points[key] = node
         self._observe_point(key, node)
 
-    def show_box(self, key: str | None, centre_ras=None, size_mm=None, ct=None) -> None:
-        """Show the box with the chosen lesion's size, or none."""
-        self._following = True
-        try:
-            self._box_key, self._box_size = key, None if size_mm is None else np.asarray(size_mm, float)
-            if key is None:
-                if self._box is not None and self._box.GetDisplayNode() is not None:
-                    self._box.GetDisplayNode().SetVisibility(False)
-                return
-            box = self._make_box()
-            box.SetAndObserveTransformNodeID(ct.GetTransformNodeID())
-            box.SetCenter(*map(float, centre_ras))
-            box.SetSize(*map(float, size_mm))
-            box.GetDisplayNode().SetVisibility(True)
-        finally:
-            self._following = False
-
     def remove(self) -> None:
         """Take all handles out of the scene."""
-        for node in (*self._points.values(), self._box):
+        for node in self._points.values():
             self._remove(node)
-        self._points, self._box, self._box_key = {}, None, None
+        self._points = {}
         self.removeObservers()
 
     def node_of(self, key: str):
         """The point of an operation."""
         return self._points.get(key)
-
-    @property
-    def box(self):
-        """The ROI node; None where none has been shown yet."""
-        return self._box
 
     def _show_point(self, entry, title: str, ct, chosen: bool) -> None:
         node = self._points.get(entry.key)
@@ -125,36 +98,6 @@ class Handles(VTKObservationMixin):
         self.addObserver(node, node.PointModifiedEvent, told(self._on_drag))
         self.addObserver(node, node.PointEndInteractionEvent, told(self._on_drop))
         self.addObserver(node, node.PointStartInteractionEvent, told(lambda key, ras: self._on_choose(key)))
-
-    def _make_box(self):
-        if self._box is not None and slicer.mrmlScene.IsNodePresent(self._box):
-            return self._box
-        self._box = as_helper(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", _("Lesion size")), True)
-        self._box.CreateDefaultDisplayNodes()
-        display = self._box.GetDisplayNode()
-        display.SetSaveWithScene(False)
-        display.SetHandlesInteractive(True)
-        display.SetScaleHandleVisibility(True)
-        display.SetTranslationHandleVisibility(False)  # the control point is for that
-        display.SetRotationHandleVisibility(False)
-        display.SetFillVisibility(False)
-        display.SetPropertiesLabelVisibility(False)
-        display.SetPointLabelsVisibility(False)
-        display.SetSelectedColor(*CHOSEN)
-        self.addObserver(self._box, self._box.PointModifiedEvent, self._box_told(self._on_resize))
-        self.addObserver(self._box, self._box.PointEndInteractionEvent, self._box_told(self._on_resized))
-        return self._box
-
-    def _box_told(self, tell):
-        def slot(caller=None, event=None):
-            if not self._following and self._box_key is not None:
-                tell(self._box_key, self._scale())
-        return slot
-
-    def _scale(self) -> float:
-        """The side that differs most tells: a lesion has one diameter."""
-        ratios = np.asarray(self._box.GetSize()) / np.maximum(self._box_size, 1e-3)
-        return float(ratios[np.argmax(np.abs(np.log(np.maximum(ratios, 1e-3))))])
 
     def _remove(self, node) -> None:
         if node is not None and slicer.mrmlScene.IsNodePresent(node):

@@ -20,8 +20,7 @@ class Outline:
 
     def __init__(self):
         self._model = self._transform = None
-        self.centre = None  # of the lesion's box, RAS, before any move
-        self.size_mm = None
+        self._corners = None  # of the lesion's surface, (n, 3) RAS, before any move
 
     def show(self, note, grid, parent) -> None:
         """Show a lesion where it lies; None hides.
@@ -39,21 +38,31 @@ class Outline:
             self.hide()
             return
         surface = lesion_surface(note, grid)
-        bounds = np.reshape(surface.GetBounds(), (3, 2))
-        self.centre, self.size_mm = bounds.mean(axis=1), np.ptp(bounds, axis=1)
+        if surface.GetNumberOfPoints() == 0:
+            self.hide()
+            return
+        self._corners = numpy_support.vtk_to_numpy(surface.GetPoints().GetData())
         self._make()
         self._transform.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
-        self.move((0.0, 0.0, 0.0))
+        self.move(np.eye(4))
         self._model.SetAndObservePolyData(surface)
         self._model.GetDisplayNode().SetVisibility(True)
 
-    def move(self, offset_ras, scale: float = 1.0, refused: bool = False) -> None:
-        """Show the lesion moved (mm) and larger, without working anything out again; red where it cannot be."""
-        if self._transform is None or self.centre is None:
+    @property
+    def shown(self) -> bool:
+        """Whether there is a lesion to see."""
+        return self._corners is not None
+
+    def extent(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre (RAS) and size (mm) of the box about the lesion along the columns of a rotation matrix."""
+        along = self._corners @ frame
+        low, high = along.min(axis=0), along.max(axis=0)
+        return frame @ (low + high) / 2, high - low
+
+    def move(self, matrix: np.ndarray, refused: bool = False) -> None:
+        """Show the lesion moved by a matrix (`motions`), without working anything out again; red where it cannot be."""
+        if self._transform is None or not self.shown:
             return
-        matrix = np.eye(4)
-        matrix[:3, :3] *= scale
-        matrix[:3, 3] = np.asarray(offset_ras) + self.centre * (1 - scale)
         self._transform.SetMatrixTransformToParent(matrix_of(matrix))
         colour = RED if refused else YELLOW
         if self._model.GetDisplayNode().GetColor() != colour:
@@ -61,7 +70,7 @@ class Outline:
 
     def hide(self) -> None:
         """Show nothing."""
-        self.centre = None
+        self._corners = None
         if self._model is not None and self._model.GetDisplayNode() is not None:
             self._model.GetDisplayNode().SetVisibility(False)
 
@@ -70,7 +79,7 @@ class Outline:
         for node in (self._model, self._transform):
             if node is not None and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
-        self._model = self._transform = self.centre = None
+        self._model = self._transform = self._corners = None
 
     def _make(self) -> None:
         """Somebody may have deleted them."""
@@ -91,9 +100,9 @@ class Outline:
 
     def remove_quietly(self) -> None:
         """What is left of them."""
-        centre = self.centre
+        corners = self._corners
         self.remove()
-        self.centre = centre
+        self._corners = corners
 
 
 def lesion_surface(note, grid):

@@ -17,7 +17,7 @@ from .edit_node import ATTRIBUTE
 from .mapping_view import MappingView
 from .operations_table import OperationsTable
 from .parameter_view import ParameterView
-from .workspace import SIZE, Workspace
+from .workspace import Workspace
 
 REQUIREMENTS = Path(FlareSegModuleLib.__file__).resolve().parents[1] / "Resources" / "FlareSegRequirements.txt"
 PICTURES = Path(__file__).resolve().parents[1] / "Resources" / "DiseasePictures"
@@ -142,9 +142,8 @@ class Panel:
             self.work.change_parameters(parameters)
 
     def _sliding(self, name: str, value: float) -> None:
-        entry = self._entry()
-        if entry is not None and name == SIZE:
-            self.work.resize(self.work.chosen, value / getattr(entry.operation.parameters, SIZE))
+        if self._entry() is not None:
+            self.work.slide(name, value)
 
     def _rule_chosen(self, index: int) -> None:
         if not self._quiet and index >= 0 and self._entry() is not None:

@@ -9,21 +9,26 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from FlareSegLib.disease.parameters import meanings
 from FlareSegLib.errors import FlareSegError
 
+from . import motions
 from .autosaving import Autosave
 from .compare import Difference, show_before, show_edited
 from .editing import Editing, new_seed
+from .extents import ALONG, aimed, extents_of, is_aimed, is_sized, scaled, side_of
 from .handles import Handles
 from .outline import Outline
 from .patient_space import to_lps, to_ras
 from .placement import Placement
+from .size_box import SizeBox
 from .surfaces import Surfaces
+from .tip import Tip
 from .verdict import QualityCheck, marks_of
 
-#: The parameter that the box in the views stands for.
-SIZE = "diameter"
+#: A tip nearer to what it is turned about tells no direction.
+NEAREST_TIP_MM = 3.0
+#: The tips of smaller lesions stand farther out.
+LEAST_AXIS_MM = 15.0
 
 
 class Workspace:
@@ -56,7 +61,9 @@ class Workspace:
         self.verdict = ""
         self._pending = None
         self._interacting = False
-        self.handles = Handles(self.drag, self.drop, self.resize, self.resized, self._begin_drag)
+        self._axis = None  # of the chosen lesion, where it runs a way: pivot and the tip's handle, RAS
+        self.handles = Handles(self.drag, self.drop, self._begin_drag)
+        self.box, self.tip = SizeBox(self.resize, self.resized), Tip(self.turn, self.turned, self._begin_drag)
         self.outline, self.difference = Outline(), Difference()
         self.autosave, self.surfaces = Autosave(), Surfaces()
         self.placement = Placement(self._placed, self._on_refresh)
@@ -86,7 +93,8 @@ class Workspace:
         self.quality.stop()
         self.difference.remove()
         self.outline.remove()
-        self.handles.remove()
+        for each in (self.handles, self.box, self.tip):
+            each.remove()
         if self.editing is not None:
             if self.before:
                 show_before(self.editing, False)
@@ -178,7 +186,7 @@ class Workspace:
             return
         reason = self.editing.why_not(key, ras)
         if key == self.chosen:
-            self.outline.move(np.asarray(ras) - old, refused=bool(reason))
+            self.outline.move(motions.moved(np.asarray(ras) - old), refused=bool(reason))
         self.say(reason)
 
     def drop(self, key: str, ras) -> None:
@@ -194,20 +202,55 @@ class Workspace:
             return
         self.attempt(self.editing.change, key, centre=to_lps(ras))
 
-    def resize(self, key: str, scale: float) -> None:
-        """The box is being dragged: the outline grows or shrinks."""
-        if key == self.chosen:
-            self.outline.move((0.0, 0.0, 0.0), scale)
-
-    def resized(self, key: str, scale: float) -> None:
-        """The box was let go: the diameter changes, as far as it may."""
-        entry = self.editing.entry(key) if self.editing is not None else None
-        if entry is None or abs(scale - 1) < 1e-3:
+    def resize(self, key: str, side: int, scale: float) -> None:
+        """A face of the box is being dragged: the outline grows or shrinks, along or across its axis where it has one."""
+        if key != self.chosen or not self.outline.shown:
             return
+        frame = motions.frame_along(self._axis)
+        scales = (scale,) * 3 if self._axis is None else (1.0, scale, scale) if side else (scale, 1.0, 1.0)
+        self.outline.move(motions.stretched(frame, scales, self.outline.extent(frame)[0]))
+
+    def slide(self, name: str, value: float) -> None:
+        """A slider is being moved: the outline follows, where the parameter is an extent of the lesion."""
+        operation, side = self.editing.entry(self.chosen).operation, side_of(name, self._axis is not None)
+        if side is not None and operation.centre is not None:
+            self.resize(self.chosen, side, value / getattr(operation.parameters, name))
+
+    def resized(self, key: str, side: int, scale: float) -> None:
+        """It was let go: the parameter that it stands for changes, as far as it may."""
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is not None and abs(scale - 1) >= 1e-3:
+            extents = extents_of(self._axis is not None, side)
+            self._change_or_go_back(scaled(entry.operation.parameters, extents, scale))
+
+    def turn(self, key: str, ras) -> None:
+        """The tip is being dragged: the outline turns."""
+        if key != self.chosen or self._axis is None:
+            return
+        if not self._interacting:  # moved by a script
+            self.turned(key, ras)
+            return
+        self.outline.move(motions.turned(*self._axis, ras))
+
+    def turned(self, key: str, ras) -> None:
+        """It was let go: the lesion runs there, and as far, if its length can be chosen."""
+        self._interacting = False
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is None or self._axis is None or np.linalg.norm(np.subtract(ras, self._axis[1])) < 1e-3:
+            return
+        far, new_far = (np.linalg.norm(np.subtract(tip, self._axis[0])) for tip in (self._axis[1], ras))
         parameters = entry.operation.parameters
-        meaning = meanings(type(parameters))[SIZE]
-        wanted = float(np.clip(getattr(parameters, SIZE) * scale, meaning.low, meaning.high))
-        self.change_parameters(type(parameters)(**{**vars(parameters), SIZE: round(wanted, 1)}))
+        if new_far > NEAREST_TIP_MM:
+            parameters = aimed(parameters, np.subtract(to_lps(ras), to_lps(self._axis[0])))
+            parameters = scaled(parameters, ALONG, new_far / far)
+        self._change_or_go_back(parameters)
+
+    def _change_or_go_back(self, parameters) -> None:
+        """Nothing has changed where a parameter is at its limit already."""
+        if parameters == self.editing.entry(self.chosen).operation.parameters:
+            self._show_in_views()
+        else:
+            self.change_parameters(parameters)
 
     # Editing the chosen entry
 
@@ -264,8 +307,15 @@ class Workspace:
         entry, done = self.editing.entry(self.chosen), self.editing.done(self.chosen)
         note = done.notes[0] if done is not None and len(done.notes) == 1 else None
         self.outline.show(note, self.editing.case.grid, self.editing.ct.GetParentTransformNode())
-        sized = entry is not None and self.outline.centre is not None and SIZE in meanings(type(entry.operation.parameters))
-        self.handles.show_box(self.chosen if sized else None, self.outline.centre, self.outline.size_mm, self.editing.ct)
+        self._axis = None if note is None or note.axis is None else motions.handle_axis(*map(to_ras, note.axis), LEAST_AXIS_MM)
+        placed = entry is not None and self.outline.shown and entry.operation.centre is not None
+        if placed and is_sized(entry.operation.parameters, self._axis is not None):
+            frame = motions.frame_along(self._axis)
+            self.box.show(self.chosen, *self.outline.extent(frame), frame, self.editing.ct)
+        else:
+            self.box.show(None)
+        aimed_at = placed and self._axis is not None and is_aimed(entry.operation.parameters)
+        self.tip.show(self.chosen if aimed_at else None, self._axis[1] if aimed_at else None, self.editing.ct)
 
     def _judging(self) -> None:
         self.verdict = _("Quality: being checked...")

@@ -64,7 +64,7 @@ def edit(editor) -> list:
     kidney = np.asarray(piece.centre) * (-1, -1, 1)
     edge = kidney + (9.0 if kidney[0] > 0 else -9.0, -6.0, 0.0)
     click(editor, view, "renal_cyst", edge)
-    box = work.handles.box
+    box = work.box.node
     face = np.asarray(box.GetCenter()) + (0.0, box.GetSize()[1] / 2, 0.0)
     view.look_at(box.GetCenter(), HEIGHT_MM)
     view.drag(tuple(face), tuple(face + (0, 5.0, 0)), tuple(face + (0, 9.0, 0)))

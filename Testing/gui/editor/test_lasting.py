@@ -77,11 +77,11 @@ def test_a_deleted_node_ends_the_editing_not_the_work(patient, editor, work, wha
 def test_a_deleted_handle_is_only_a_handle(patient, editor, work):
     entry = add(editor, "renal_cyst")
     slicer.mrmlScene.RemoveNode(work.handles.node_of(entry.key))
-    slicer.mrmlScene.RemoveNode(work.handles.box)
+    slicer.mrmlScene.RemoveNode(work.box.node)
     slicer.mrmlScene.RemoveNode(work.outline._model)
     work.choose(None), work.choose(entry.key)
     assert work.editing.entries == (entry,) and slicer.mrmlScene.IsNodePresent(work.handles.node_of(entry.key))
-    assert slicer.mrmlScene.IsNodePresent(work.handles.box)
+    assert slicer.mrmlScene.IsNodePresent(work.box.node)
 
 
 def test_a_crash_takes_nothing(patient, editor, work, edits):
@@ -166,7 +166,7 @@ def test_everything_moves_with_the_ct(patient, editor, work, view, inside):
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(turn.GetMatrix())
     patient[0].SetAndObserveTransformNodeID(transform.GetID())
-    nodes = (work.editing.canvas.ct, work.editing.canvas.segmentation, work.handles.node_of(entry.key), work.handles.box)
+    nodes = (work.editing.canvas.ct, work.editing.canvas.segmentation, work.handles.node_of(entry.key), work.box.node)
     assert all(node.GetParentTransformNode() is transform for node in nodes)
     assert work.editing.entries == (entry,)
     world = turn.TransformPoint(ras)

@@ -94,7 +94,7 @@ def test_a_click_outside_is_refused_and_one_may_try_again(editor, work, view, in
 
 def test_the_box_changes_the_diameter(editor, work, view, cyst):
     key, _ras = cyst
-    box, old = work.handles.box, work.editing.entry(key).operation.parameters.diameter
+    box, old = work.box.node, work.editing.entry(key).operation.parameters.diameter
     centre, size = np.array(box.GetCenter()), np.array(box.GetSize())
     assert size == pytest.approx(old, abs=4)
     view.look_at(tuple(centre))
@@ -103,7 +103,7 @@ def test_the_box_changes_the_diameter(editor, work, view, cyst):
     new = work.editing.entry(key).operation.parameters.diameter
     assert new == pytest.approx(old * (size[0] + 8) / size[0], rel=0.1)
     assert editor.panel.sliders.control("diameter").value == pytest.approx(new)
-    assert np.array(work.handles.box.GetSize()) == pytest.approx(new, abs=5), "the box follows the lesion"
+    assert np.array(work.box.node.GetSize()) == pytest.approx(new, abs=5), "the box follows the lesion"
 
 
 def test_leaving_place_mode_ends_placing(editor, work, view, inside):
