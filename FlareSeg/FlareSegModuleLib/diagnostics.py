@@ -36,7 +36,8 @@ def diagnostic_report(volume_node=None, device_line: str = "", report: dict | No
              *(f"{name} {_version(name)}" for name in PACKAGES),
              f"device: {device_line or 'not asked yet'}", f"input: {_geometry(volume_node)}"]
     if report:
-        shown = ("model", "device", "precision", "slices_run", "seconds", "peak_memory_mb", "warnings", "notes")
+        shown = ("model", "device", "precision", "reason", "slices_run", "seconds", "peak_memory_mb", "warnings",
+                 "notes")
         lines += [f"last result, {key}: {report.get(key)}" for key in shown]
     if error is not None:
         lines += ["last failure:", "".join(traceback.format_exception(error)).rstrip()]

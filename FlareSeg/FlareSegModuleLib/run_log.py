@@ -84,8 +84,9 @@ class RunLog:
         """The run has ended, with this to say; `report` where it has a result."""
         self._write_findings()
         if report:
-            self._say(_("{slices} slices were run on {device} in {precision}.").format(
-                slices=report["slices_run"], device=report["device"], precision=report["precision"]))
+            self._say(_("{slices} slices were run on {device} in {precision}. {reason}").format(
+                slices=report["slices_run"], device=report["device"], precision=report["precision"],
+                reason=report["reason"]))
         self._say(self._clock.sentence())
         self._say(sentence)
 

@@ -32,7 +32,9 @@ class Device:
     streams : int
         Forward passes at the same time; on the CPU one a core, each on one thread.
     reason : str
-        One sentence for the user.
+        For the user, in a sentence or two.
+    runtime : str
+        "torch" or "openvino": what runs the network (`runtime.choose_runtime`).
     """
 
     name: str
@@ -41,6 +43,7 @@ class Device:
     batch: int
     streams: int
     reason: str
+    runtime: str = "torch"
 
     @property
     def dtype(self) -> torch.dtype:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..preprocessing.inplane import InPlanePlan, from_grid, to_grid
 from ..preprocessing.normalisation import Normalisation
 from .device import Device, at_a_time, cpu_device
 from .network_form import shape_for_device
+from .openvino_runtime import openvino_labeller
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tupl
                    note: Callable[[str], None] = lambda sentence: None) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (index, labels) for every slice or window asked for, in any order; labels are uint8, of its shape.
 
-    When memory runs out the batch is halved, then the number of simultaneous slices, then the CPU takes over;
-    `note` hears of it in one sentence.
+    When memory runs out the batch is halved, then the number of simultaneous slices, then the CPU takes over; where
+    OpenVINO fails PyTorch takes over. `note` hears of it in one sentence.
 
     Raises
     ------
@@ -52,13 +54,16 @@ def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tupl
     waiting = list(indices)
     while waiting:
         try:
-            shaped = shape_for_device(network, device)
-            for index, labels in _run(shaped, device, task, tuple(waiting)):
+            for index, labels in _run(_labeller(network, device, task), device, tuple(waiting)):
                 waiting.remove(index)
                 yield index, labels
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
-                raise
+                if device.runtime == "torch":
+                    raise
+                device = replace(device, runtime="torch")
+                note(f"OpenVINO failed ({_first_line(error)}); PyTorch runs the network.")
+                continue
             if device.name.startswith("cuda"):
                 torch.cuda.empty_cache()
             device, sentence = _with_less_memory(device)
@@ -67,10 +72,8 @@ def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tupl
 
 def label_batch(network: UNet, device: Device, task: SliceTask, indices: tuple[int, ...]) -> np.ndarray:
     """Return the labels of a few slices, or windows, in one forward pass: uint8 (n, [slices,] rows, columns)."""
-    stack = torch.from_numpy(np.stack([task.read(index) for index in indices]))
-    grid = to_grid(stack.reshape(-1, 1, *stack.shape[-2:]), task.plan)  # resampling knows single slices only
-    normalised = torch.from_numpy(task.normalisation.apply(grid.numpy()))
-    inputs = normalised.reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid).to(device.name, device.dtype)
+    stack = np.stack([task.read(index) for index in indices])
+    inputs = torch.from_numpy(_network_input(stack, task)).to(device.name, device.dtype)
     # TF32 convolutions round float32 to 10 bits of mantissa: not in the reference path
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=not device.exact):
         logits = network(inputs).float()
@@ -81,7 +84,21 @@ def label_batch(network: UNet, device: Device, task: SliceTask, indices: tuple[i
         return labels.reshape(stack.shape).cpu().numpy()
 
 
-def _run(network, device: Device, task: SliceTask, indices) -> Iterator[tuple[int, np.ndarray]]:
+def _network_input(stack: np.ndarray, task: SliceTask) -> np.ndarray:
+    """Slices, or windows of them, in HU (n, [slices,] rows, columns) as the network sees them: (n, 1, …), float32."""
+    grid = to_grid(torch.from_numpy(stack).reshape(-1, 1, *stack.shape[-2:]), task.plan)  # it knows single slices only
+    return task.normalisation.apply(grid.numpy()).reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid)
+
+
+def _labeller(network: UNet, device: Device, task: SliceTask) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """What labels a batch of slices, given their indices: `label_batch`, or OpenVINO one by one."""
+    if device.runtime == "torch":
+        return partial(label_batch, shape_for_device(network, device), device, task)
+    label = openvino_labeller(network, device, task.plan)
+    return lambda indices: np.stack([label(_network_input(task.read(index)[None], task)[0, 0]) for index in indices])
+
+
+def _run(label: Callable, device: Device, indices: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
     batches = [indices[start:start + device.batch] for start in range(0, len(indices), device.batch)]
     # One intra-op thread a stream: a slice's activations stay in its core's cache, and the result does not
     # depend on the number of cores.
@@ -92,7 +109,7 @@ def _run(network, device: Device, task: SliceTask, indices) -> Iterator[tuple[in
         while batches or running:
             while batches and len(running) < 2 * device.streams:
                 batch = batches.pop(0)
-                running[pool.submit(label_batch, network, device, task, batch)] = batch
+                running[pool.submit(label, batch)] = batch
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield from zip(running.pop(future), future.result())
@@ -104,7 +121,12 @@ def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    return any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc"))
+
+
+def _first_line(error: Exception) -> str:
+    """What is shown of a long message of a C++ library."""
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 def _with_less_memory(device: Device) -> tuple[Device, str]:

@@ -23,6 +23,7 @@ from .memory import peak_memory_mb
 from .postprocess import NOTE as ISLANDS_REMOVED
 from .postprocess import keep_largest_pieces
 from .predictor import SliceTask, predict_slices
+from .runtime import choose_runtime
 from .segmentation import Segmentation
 from .windows import plan_windows
 
@@ -30,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 
 def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBundle = "default", *,
-            device: str = "auto", exact: bool = False, organs: list[str] | None = None,
+            device: str = "auto", exact: bool = False, runtime: str = "auto", organs: list[str] | None = None,
             series: str | None = None, keep_largest: bool = False,
             progress: Progress | None = None) -> Segmentation:
     """Segment liver, kidney, spleen and pancreas on an abdominal CT.
@@ -49,6 +50,8 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
         "auto", "cpu", "cuda" or "mps".
     exact : bool
         float32 everywhere; otherwise bfloat16 where the hardware has it.
+    runtime : str
+        "auto", "torch" or "openvino": what runs the network (`runtime.choose_runtime`).
     organs : list of str, optional
         Names of the organs to keep; all by default.
     series : str, optional
@@ -79,7 +82,7 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
     notes = list(check_ct(ct))
     bundle = model if isinstance(model, ModelBundle) else find_bundle(model)
     chosen = choose_organs(bundle.organs, organs)
-    place = choose_device(device, exact)
+    place = choose_runtime(choose_device(device, exact), bundle.network, runtime)
     network = load_network(bundle)
     started = time.perf_counter()
     axial, order = to_axial(ct)
@@ -90,7 +93,8 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
         notes.append(ISLANDS_REMOVED)
     label_map = ct.with_array(np.ascontiguousarray(from_axial(labels, order)))
     return Segmentation(label_map, chosen, f"{bundle.name} {bundle.version}", place.name, place.precision,
-                        slices_run, time.perf_counter() - started, peak_memory_mb(), tuple(notes))
+                        slices_run, time.perf_counter() - started, peak_memory_mb(), tuple(notes), place.runtime,
+                        place.reason)
 
 
 def label_axial(axial: Volume, bundle: ModelBundle, network, device, progress: Progress | None = None,

@@ -30,6 +30,10 @@ class Segmentation:
         Highest resident memory of the process so far, MB; NaN where the system does not tell.
     notes : tuple of str
         Sentences for the user: doubts of the input check, fallbacks taken.
+    runtime : str
+        What ran it: "torch" or "openvino".
+    reason : str
+        Why there and so, in a sentence or two.
     """
 
     label_map: Volume
@@ -41,3 +45,5 @@ class Segmentation:
     seconds: float
     peak_memory_mb: float
     notes: tuple[str, ...] = ()
+    runtime: str = "torch"
+    reason: str = ""

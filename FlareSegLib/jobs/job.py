@@ -38,6 +38,8 @@ class SegmentJob:
         "auto", "cpu", "cuda" or "mps".
     exact : bool
         float32 throughout.
+    runtime : str
+        "auto", "torch" or "openvino".
     keep_largest : bool
         Remove stray islands afterwards (`inference.postprocess`); not part of the paper's method.
     series : str or None
@@ -56,6 +58,7 @@ class SegmentJob:
     organs: tuple[str, ...] | None = None
     device: str = "auto"
     exact: bool = False
+    runtime: str = "auto"
     keep_largest: bool = False
     series: str | None = None
     preview: str | None = None
@@ -169,8 +172,8 @@ def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> Job
     from ..results.plausibility import plausibility_warnings
 
     _use_threads(job.threads)
-    segmentation = segment(ct, bundle, device=job.device, exact=job.exact, organs=organs,
-                           keep_largest=job.keep_largest,
+    segmentation = segment(ct, bundle, device=job.device, exact=job.exact, runtime=job.runtime,
+                           organs=organs, keep_largest=job.keep_largest,
                            progress=lambda done, total: progress("segmenting", done, total))
     progress("measuring", 0, 1)
     measurements = measure(ct, segmentation.label_map, segmentation.organs)
@@ -264,7 +267,7 @@ def _or_none(accepts):
 
 _ACCEPTED = {
     "input": _is_text, "outputs": _is_texts, "model": _is_text, "organs": _or_none(_is_texts), "device": _is_text,
-    "exact": _is_flag, "keep_largest": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text),
+    "exact": _is_flag, "runtime": _is_text, "keep_largest": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text),
     "report": _or_none(_is_text), "overwrite": _is_flag,
     "threads": _or_none(lambda value: isinstance(value, int) and not _is_flag(value)),
 }

@@ -40,6 +40,8 @@ def report_dict(segmentation: Segmentation, measurements: tuple[OrganMeasurement
         "model": segmentation.model,
         "device": segmentation.device,
         "precision": segmentation.precision,
+        "runtime": segmentation.runtime,
+        "reason": segmentation.reason,
         "geometry": _geometry(segmentation.label_map),
         "organs": [asdict(measurement) for measurement in measurements],
         "warnings": list(warnings),
@@ -77,7 +79,8 @@ def organ_table(segmentation: Segmentation, measurements: tuple[OrganMeasurement
     cost = (f"{segmentation.slices_run} slices run in {segmentation.seconds:.1f} s on {segmentation.device} "
             f"({segmentation.precision}), peak memory {'unknown' if memory is None else f'{memory:.0f} MB'}, "
             f"{segmentation.model}")
-    return "\n".join(lines + ([""] + remarks if remarks else []) + ["", cost])
+    why = [segmentation.reason] if segmentation.reason else []
+    return "\n".join(lines + ([""] + remarks if remarks else []) + ["", cost, *why])
 
 
 def _table_row(organ: OrganMeasurement) -> tuple[str, str, str]:
