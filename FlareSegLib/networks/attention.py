@@ -35,7 +35,8 @@ class AttentionGate(nn.Module):
         self.from_gating = nn.Conv2d(gating, width, 1)
         self.psi = nn.Conv2d(width, 1, 1)
         for layer in (self.from_features, self.from_gating):
-            nn.init.kaiming_normal_(layer.weight)
+            if not layer.weight.is_meta:  # see unet._he_initialise
+                nn.init.kaiming_normal_(layer.weight)
         nn.init.zeros_(self.from_gating.bias)
         nn.init.zeros_(self.psi.weight)
         nn.init.constant_(self.psi.bias, OPEN)

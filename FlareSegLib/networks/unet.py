@@ -85,7 +85,12 @@ class UNet(nn.Module):
 
 
 def _he_initialise(module: nn.Module) -> None:
-    """He initialisation for leaky ReLU, zero biases (nnU-Net's ``InitWeights_He(1e-2)``)."""
+    """He initialisation for leaky ReLU, zero biases (nnU-Net's ``InitWeights_He(1e-2)``).
+
+    Weights without values (meta device) stay so: drawing normal numbers there loads torch's compiler, for seconds.
+    """
+    if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        return
     if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
         nn.init.kaiming_normal_(module.weight, a=LEAKY_SLOPE)
         if module.bias is not None:

@@ -46,3 +46,13 @@ def test_every_public_name_resolves():
         assert getattr(FlareSegLib, name) is not None
     with pytest.raises(AttributeError):
         FlareSegLib.no_such_name
+
+
+def test_a_model_is_loaded_and_run_without_torch_s_compiler():
+    """It takes seconds to import, and some of torch's functions do so by the way."""
+    code = ("import sys; from FlareSegLib.inference.segment import segment; "
+            "from FlareSegLib.phantom.phantom import make_phantom; "
+            "segment(make_phantom(0, (64, 64, 8), (6, 6, 25)).ct, device='cpu', runtime='torch'); "
+            "print([m for m in ('torch._dynamo', 'torch._inductor', 'sympy', 'matplotlib') if m in sys.modules])")
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
