@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -159,8 +159,10 @@ class Block:
         """The finished edit; HU that were edited are rounded and kept within a CT's range."""
         if self.outer is not None:
             return self.outer.change(contrast_changed)
-        hu = np.where(self.hu == self.before, self.before, np.clip(np.rint(self.hu), LOWEST_HU, HIGHEST_HU))
-        hu = hu.astype(np.int16)
+        hu = np.empty_like(self.before)
+        for slice_after, edited, before in zip(hu, self.hu, self.before):
+            rounded = np.rint(edited)
+            slice_after[:] = np.where(rounded == before, before, np.clip(rounded, LOWEST_HU, HIGHEST_HU))
         lesion = bool((self.cover > 0).any())
         return Change(self.box, hu, self.labels, self.cover if lesion else None, self.wanted if lesion else None,
                       self.jacobian, contrast_changed, self.axis)
@@ -169,7 +171,8 @@ class Block:
 Look = float | np.ndarray
 
 
-def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = True) -> np.ndarray:
+def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = True,
+             grown: float | Sequence[float] = 0.0) -> np.ndarray:
     """How far each voxel lies in a body, 0 to 1: partial volume, a soft edge, and the scan's own blur.
 
     Parameters
@@ -180,14 +183,18 @@ def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = T
         Width over which the tissue itself goes over into the lesion: 0 a cyst, 6 an infiltrating tumour.
     blurred : bool
         Whether the scan's point spread comes on top.
+    grown : float or sequence of float
+        The body is thicker by so many mm (thinner where negative). Several: its distances are worked out once for all.
 
     Returns
     -------
     numpy.ndarray
-        float32, of the block's shape.
+        float32, of the block's shape; with several `grown`, one after the other along a first axis.
     """
-    width = edge_mm + sharpest_step_mm(block)
-    return smeared(block, lambda points: soft_step(shape.distance(points), width), shape.lower, shape.upper, width, blurred)
+    width, thicker = edge_mm + sharpest_step_mm(block), np.asarray(grown, np.float32)[..., None, None, None]
+    largest = shape.grown(float(np.max(grown)))
+    return smeared(block, lambda points: soft_step(shape.distance(points) - thicker, width), largest.lower,
+                   largest.upper, width, blurred)
 
 
 def sharpest_step_mm(block: Block) -> float:
@@ -205,19 +212,21 @@ def sharpest_step_mm(block: Block) -> float:
 
 def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower, upper, margin: float = 0.0,
             blurred: bool = True) -> np.ndarray:
-    """Mean of a function over each voxel, then the scan's blur; zero outside the box from `lower` to `upper` (mm)."""
-    result = np.zeros(block.hu.shape, np.float32)
+    """Mean of a function over each voxel, then the scan's blur; zero outside the box from `lower` to `upper` (mm).
+
+    The function may give several values a point, along a first axis.
+    """
     reach = margin + max(block.grid.spacing)
     box = block.points.box(np.subtract(lower, reach), np.add(upper, reach))
-    if box is None:
-        return result
     counts = [max(1, int(np.ceil(mm / SAMPLE_MM - 1e-6))) for mm in reversed(block.grid.spacing)]
-    part = np.zeros(result[box].shape, np.float32)
+    near, part = box or (slice(1),) * 3, np.float32(0)
     for sample in np.ndindex(*counts):
         shift = [(number + 0.5) / count - 0.5 for number, count in zip(sample, counts)]
         points = block.points if not any(shift) else block.points_shifted(shift)
-        part += value(points[box])
-    result[box] = part / np.float32(np.prod(counts))
+        part = part + value(points[near])
+    result = np.zeros((*part.shape[:-3], *block.hu.shape), np.float32)
+    if box is not None:
+        result[(..., *box)] = part / np.float32(np.prod(counts))
     return blurred_like_scan(block, result) if blurred else result
 
 
@@ -230,7 +239,7 @@ def soft_step(distance: np.ndarray, width_mm: float) -> np.ndarray:
 def blurred_like_scan(block: Block, values: np.ndarray) -> np.ndarray:
     """Apply the scan's in-plane point spread; the slices' own thickness is already in the samples."""
     sigma = [block.psf_mm / mm for mm in block.grid.spacing[1::-1]]
-    return ndimage.gaussian_filter(values, (0.0, *sigma), mode="nearest", truncate=3.0)
+    return ndimage.gaussian_filter(values, sigma, axes=(-2, -1), mode="nearest", truncate=3.0)
 
 
 def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | float = 0.0) -> None:

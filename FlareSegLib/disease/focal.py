@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
@@ -90,9 +92,10 @@ def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
     return room
 
 
-def grown_into(block: Block, shape: Shape, edge_mm: float, room: np.ndarray) -> np.ndarray:
-    """A body's coverage where it has room; all of its border is as sharp as the scan."""
-    return blurred_like_scan(block, coverage(block, shape, edge_mm, blurred=False) * room)
+def grown_into(block: Block, shape: Shape, edge_mm: float, room: np.ndarray,
+               grown: float | Sequence[float] = 0.0) -> np.ndarray:
+    """A body's `coverage` where it has room; all of its border is as sharp as the scan."""
+    return blurred_like_scan(block, coverage(block, shape, edge_mm, blurred=False, grown=grown) * room)
 
 
 def _back_of(scene: Scene, organ: str) -> float:
@@ -139,7 +142,7 @@ def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed:
     inside = cover > 0.5
     if share <= 0 or not inside.any():
         return np.zeros_like(cover)
-    field = _noise_over(block, cover, seed, bump_mm) + towards
+    field = noise_over(block, cover, seed, bump_mm) + towards
     level = np.quantile(field[inside], 1 - min(share, 1.0))
     # One SD of the noise is climbed over about one bump.
     return soft_step((np.float32(level) - field) * np.float32(bump_mm), edge_mm) * cover
@@ -147,17 +150,17 @@ def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed:
 
 def uneven(block: Block, cover: np.ndarray, sd_hu: float, bump_mm: float, seed: int) -> np.ndarray:
     """HU that a solid mass is lighter and darker in places; mean 0 over the lesion."""
-    bumps = _noise_over(block, cover, seed, bump_mm)
+    bumps = noise_over(block, cover, seed, bump_mm)
     inside = cover > 0.5
     return np.float32(sd_hu) * (bumps - (bumps[inside].mean() if inside.any() else np.float32(0)))
 
 
-def _noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float) -> np.ndarray:
-    """Noise of SD 1 in the box that a lesion fills, 0 elsewhere: a block reaches as far as the lesion pushes."""
+def noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float, octaves: int = 2) -> np.ndarray:
+    """`fractal_noise` in the box that a lesion fills, 0 elsewhere: a block reaches as far as the lesion pushes."""
     noise, boxes = np.zeros_like(cover), ndimage.find_objects((cover > 0).view(np.uint8))
     if boxes:
         points = block.points[boxes[0]]
-        noise[boxes[0]] = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves=2)
+        noise[boxes[0]] = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)
     return noise
 
 

@@ -6,13 +6,15 @@ import numpy as np
 from scipy import fft, ndimage
 
 from .block import Block, blurred_like_scan
-from .case import UNKNOWN
+from .case import UNKNOWN, Box
 
 METAL_HU = 2800.0
 #: The slices' streaks are worked out on at most so many pixels a side.
 RESOLUTION = 160
 #: Directions of the projections; less metal than this in a voxel throws no shadow.
 VIEWS, LEAST_METAL = 120, 0.02
+#: The nearest of so many samples between two of the detector's is read.
+FINE = 8
 #: HU that the darkest and brightest streaks reach at strength 1, near the metal.
 STREAK_HU = 250.0
 
@@ -26,7 +28,8 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
     Parameters
     ----------
     block : Block
-        Changed in place: wide in plane, or the streaks end at its border (they fade there).
+        Changed in place. The streaks run through all of the block that it is a `part` of, or end at its own border (they
+        fade there).
     metal : numpy.ndarray
         float32 0 to 1 or bool, of the block's shape: how much metal a voxel holds.
     strength : float
@@ -39,32 +42,40 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
     if not len(slices):
         return
     if strength > 0:
-        streaks, window = _streaks(metal[slices], slices + block.box[0].start, seed), _window(block.hu.shape[1:])
-        for k, own in zip(slices, streaks):
-            tissue = np.clip((block.hu[k] + 1000) / 1000, 0, 1)
-            changed = np.float32(strength * STREAK_HU) * _enlarged(own, block.hu.shape[1:]) * window * tissue
-            block.hu[k] += np.where((np.abs(changed) < 0.5) | (block.labels[k] == UNKNOWN), 0, changed)
+        _add_streaks(block.outer or block, block.box, metal[slices], slices, strength, seed)
     cover = blurred_like_scan(block, metal[slices])
     # The smallest clips saturate a CT all the same: their core is kept as bright as metal is.
     cover = np.where(block.labels[slices] == UNKNOWN, 0, np.maximum(cover, metal[slices]))
     block.hu[slices] += cover * np.maximum(METAL_HU - block.hu[slices], 0)
 
 
-def _streaks(metal: np.ndarray, numbers: np.ndarray, seed: int) -> np.ndarray:
+def _add_streaks(block: Block, box: Box, metal: np.ndarray, slices: np.ndarray, strength: float, seed: int) -> None:
+    """Add the streaks of metal, which lies in a box of the case, to a block's slices."""
+    numbers, (first, *corner) = slices + box[0].start, [inner.start - outer.start for inner, outer in zip(box, block.box)]
+    streaks = _streaks(metal, corner, block.hu.shape[1:], numbers, seed)
+    streaks *= np.float32(strength * STREAK_HU) * _window(streaks.shape[1:])
+    for k, own in zip(slices + first, streaks):
+        tissue = np.clip(block.hu[k] * np.float32(1e-3) + 1, 0, 1)
+        block.hu[k] += np.where(block.labels[k] == UNKNOWN, 0, _enlarged(own, block.hu.shape[1:]) * tissue)
+
+
+def _streaks(metal: np.ndarray, corner, whole, numbers: np.ndarray, seed: int) -> np.ndarray:
     """Streaks of slices, some -1 to 1 near the thickest metal, on at most `RESOLUTION` pixels a side.
 
     Parameters
     ----------
     metal : numpy.ndarray
         float32 (slices, j, i).
+    corner, whole : sequence of int
+        Where that lies in the slices (j, i), and the slices' own shape.
     numbers : numpy.ndarray
         The slices' own, for their noise.
     """
-    every = -(-max(metal.shape[1:]) // RESOLUTION)
-    shape = tuple(-(-n // every) for n in metal.shape[1:])
+    every = -(-max(whole) // RESOLUTION)
+    shape = tuple(-(-n // every) for n in whole)
     reach = int(np.ceil(np.hypot(*shape))) // 2 + 2
     angles = np.linspace(0, np.pi, VIEWS, endpoint=False)
-    shadow = _shadow(metal, every, shape, angles, reach)
+    shadow = _shadow(metal, corner, every, shape, angles, reach)
     depth = shadow / max(float(shadow.max()), 1e-6)
     # Neighbouring projections err alike, so that streaks are few and broad.
     grain = np.stack([np.random.default_rng((seed, int(number))).standard_normal(shadow.shape[1:], np.float32)
@@ -75,11 +86,11 @@ def _streaks(metal: np.ndarray, numbers: np.ndarray, seed: int) -> np.ndarray:
     return np.clip(back / max(float(np.percentile(np.abs(back), 99.5)), 1e-6), -1.5, 1.5)
 
 
-def _shadow(metal, every: int, shape, angles: np.ndarray, reach: int) -> np.ndarray:
+def _shadow(metal, corner, every: int, shape, angles: np.ndarray, reach: int) -> np.ndarray:
     """Parallel projections (slices, views, detector pixels) of the few voxels that hold metal."""
     place = np.argwhere(metal > LEAST_METAL)
     share = metal[tuple(place.T)]
-    j, i = ((place[:, axis] + 0.5) / every - 0.5 - (shape[axis - 1] - 1) / 2 for axis in (1, 2))
+    j, i = ((place[:, axis + 1] + corner[axis] + 0.5) / every - 0.5 - (shape[axis] - 1) / 2 for axis in (0, 1))
     at = np.cos(angles)[:, None] * i + np.sin(angles)[:, None] * j + reach
     low = np.floor(at).astype(int)
     cells = (place[:, 0] * len(angles) + np.arange(len(angles))[:, None]) * (2 * reach + 1)
@@ -100,13 +111,14 @@ def _filtered(projections: np.ndarray) -> np.ndarray:
 def _back_projection(projections: np.ndarray, shape, angles: np.ndarray, reach: int) -> np.ndarray:
     """Each pixel's mean over the views of what was seen through it, float32 (slices, j, i)."""
     j, i = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in shape)
-    back = np.zeros((len(projections), shape[0] * shape[1]), np.float32)
-    for view, angle in enumerate(angles):
-        at = (np.float32(np.cos(angle)) * i[None, :] + np.float32(np.sin(angle)) * j[:, None] + np.float32(reach)).ravel()
-        low = at.astype(np.intp)
-        row = projections[:, view]
-        back += row.take(low, 1) + (at - low) * np.diff(row, axis=1).take(low, 1)
-    return back.reshape(len(projections), *shape) / np.float32(len(angles))
+    back = np.zeros((shape[0] * shape[1], len(projections)), np.float32)
+    parts = np.arange(FINE, dtype=np.float32)[:, None] / FINE
+    # All slices' values lie side by side.
+    for view, angle in zip(np.ascontiguousarray(projections.transpose(1, 2, 0)), angles):
+        fine = (view[:-1, None] + parts * np.diff(view, axis=0)[:, None]).reshape(-1, view.shape[1])
+        at = np.float32(FINE * np.cos(angle)) * i[None, :] + np.float32(FINE * np.sin(angle)) * j[:, None]
+        back += fine.take((at + np.float32(FINE * reach + 0.5)).astype(np.intp).ravel(), 0)
+    return back.T.reshape(len(projections), *shape) / np.float32(len(angles))
 
 
 def _enlarged(small: np.ndarray, shape) -> np.ndarray:

@@ -9,8 +9,7 @@ import numpy as np
 from ..block import Change, PatientPoints, add, coverage, replace, soft_step
 from ..bodies import lobulated, random_direction
 from ..coarse import coarse_steps, node_points, spread_out
-from ..focal import finish, make_room, organ_share, soft_tissue, tissue_noise
-from ..fractal import fractal_noise
+from ..focal import finish, make_room, noise_over, organ_share, soft_tissue, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation
 from ..parameters import quantity
 from ..placing import draw_in_organ
@@ -47,10 +46,10 @@ def edit(scene: Scene, operation: Operation) -> Change:
     inside, room = organ_share(block, operation.organ), soft_tissue(block)
     add(block, _halo(block, shape) * inside, np.float32(OEDEMA_HU * (organ.median > 60)), organ.median)
     confined = np.maximum(inside, room * (operation.label_rule == JOIN))
-    cover = coverage(block, shape, 1.0) * confined
+    cover, pus = coverage(block, shape, 1.0, grown=(0.0, -p.wall)) * confined
     bright = organ.median + (p.rim if scene.phase != "native" else 0.2 * p.rim)
     replace(block, cover, bright, noise)
-    pus = coverage(block, shape.grown(-p.wall), 1.0) * (1 - 0.6 * _septa(block, operation)) * confined
+    pus = pus * (1 - 0.6 * _septa(block, pus, operation))
     replace(block, pus, np.float32(p.core), noise)
     if p.gas > 0:
         replace(block, _gas(block, pus, p.gas, seed), np.float32(GAS_HU), noise)
@@ -64,7 +63,7 @@ def _halo(block, shape) -> np.ndarray:
     return soft_step(spread_out(distance, steps, block.hu.shape) - OEDEMA_MM / 2, OEDEMA_MM)
 
 
-def _septa(block, operation: Operation) -> np.ndarray:
+def _septa(block, cavity: np.ndarray, operation: Operation) -> np.ndarray:
     """Thin walls between chambers of the cavity, 0 to 1: where two of their centres are equally far."""
     p: Abscess = operation.parameters
     walls = np.zeros(block.hu.shape, np.float32)
@@ -73,7 +72,7 @@ def _septa(block, operation: Operation) -> np.ndarray:
     rng = np.random.default_rng((operation.seed, 5))
     points = (block.points.x, block.points.y, block.points.z)
     # Walls are wavy: they are flat in points that are shifted here and there.
-    wave = np.float32(0.05 * p.diameter) * fractal_noise(points, operation.seed + 3, 0.25 * p.diameter, octaves=1)
+    wave = np.float32(0.05 * p.diameter) * noise_over(block, cavity, operation.seed + 3, 0.25 * p.diameter, octaves=1)
     points = (points[0] + wave, points[1] - wave, points[2])
     nearest = second = np.full(block.hu.shape, 1e6, np.float32)
     for centre in _chambers(operation, rng):
@@ -100,8 +99,7 @@ def _gas(block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
     cavity = pus > 0.95
     if not cavity.any():
         return np.zeros_like(pus)
-    points = (block.points.x, block.points.y, block.points.z)
-    height = block.points.y + 3 * fractal_noise(points, seed + 4, 4.0, octaves=2)
+    height = block.points.y + 3 * noise_over(block, pus, seed + 4, 4.0)
     level = np.quantile(height[cavity], min(share, 0.5))
     return soft_step(height - np.float32(level), 1.5) * pus
 

@@ -85,6 +85,10 @@ def _spread_directions(count: int, rng: np.random.Generator) -> list[np.ndarray]
 
 def vessel_hu(scene: Scene, organ: str) -> float:
     """HU of an organ's larger vessels: what the brightest of it measure when noise is smoothed away."""
+    return scene._once(("vessels", organ), lambda: _measure_vessels(scene, organ))
+
+
+def _measure_vessels(scene: Scene, organ: str) -> float:
     measure, case = scene.organ(organ), scene.case
     smooth = thin_out(case.hu[measure.box], coarse_steps(case.grid.spacing, VESSEL_MM))
     inside = thin_out(case.labels[measure.box] == measure.label, coarse_steps(case.grid.spacing, VESSEL_MM)) > 0.99

@@ -16,11 +16,11 @@ from ..focal import (
     free_room,
     grown_into,
     make_room,
+    noise_over,
     organ_share,
     settled,
     tissue_noise,
 )
-from ..fractal import fractal_noise
 from ..operation import JOIN, KEEP, Disease, Operation
 from ..parameters import quantity
 from ..phase import PHASES
@@ -74,12 +74,12 @@ def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise, o
     """The mass: capsule, mosaic, dead tissue. Returns its cover."""
     p: Hcc = operation.parameters
     room = free_room(scene, block, operation.organ)
-    cover = grown_into(block, shape, 1.0, room)
+    cover, inner = grown_into(block, shape, 1.0, room, (0.0, -p.capsule))
     tissue = np.float32(level) + _mosaic(block, cover, operation)
     late = CAPSULE[scene.phase]
     if p.capsule > 0 and late is not None:
         replace(block, cover, np.float32(scene.organ(operation.organ).median + late), noise)
-        replace(block, grown_into(block, shape.grown(-p.capsule), 1.0, room), tissue, noise)
+        replace(block, inner, tissue, noise)
     else:
         replace(block, cover, tissue, noise)
     if p.necrosis > 0:
@@ -91,9 +91,7 @@ def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise, o
 def _mosaic(block: Block, cover: np.ndarray, operation: Operation) -> np.ndarray:
     """Compartments with their own HU, each rather even; mean 0 over the mass."""
     p: Hcc = operation.parameters
-    bumps = fractal_noise((block.points.x, block.points.y, block.points.z), operation.seed + 1,
-                          max(0.13 * p.diameter, 5.0), octaves=2)
-    cells = np.tanh(1.6 * bumps)
+    cells = np.tanh(1.6 * noise_over(block, cover, operation.seed + 1, max(0.13 * p.diameter, 5.0)))
     inside = cover > 0.5
     return np.float32(MOSAIC_HU * p.mosaic) * (cells - (cells[inside].mean() if inside.any() else np.float32(0)))
 

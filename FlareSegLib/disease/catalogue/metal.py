@@ -8,7 +8,7 @@ import numpy as np
 
 from ...shapes import Shape, tube
 from .. import direction
-from ..block import Block, Change, coverage, replace
+from ..block import Block, Change, blurred_like_scan, coverage, replace
 from ..bodies import random_direction, winding_tube
 from ..branching import bundle
 from ..focal import tissue_noise
@@ -23,6 +23,7 @@ CLIP_RADIUS_MM = 0.8
 WALL_MM, METAL_SHARE, PLASTIC_HU = 0.9, 0.45, 350.0
 LUMEN_HU = {"bile": 5.0, "gas": -800.0}
 STENT_DRAWS = 12
+MARGIN_MM = 6.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def edit_clips(scene: Scene, operation: Operation) -> Change:
                for _ in range(p.count)]
     clips = rods(centres, p.length, rng)
     block = whole_slices(scene, clips)
-    clip_streaks(block, coverage(block, clips, blurred=False), p.streaks, operation.seed)
+    part = block.part(clips.lower, clips.upper, MARGIN_MM)
+    clip_streaks(part, coverage(part, clips, blurred=False), p.streaks, operation.seed)
     return block.change()
 
 
@@ -84,18 +86,15 @@ def edit_stent(scene: Scene, operation: Operation) -> Change:
                          operation.seed, turn_degrees=6.0, taper=1.0)
     block = whole_slices(scene, shape)
     block.axis = tuple(middle), tuple(middle + half)
-    part = block.part(shape.lower, shape.upper, 6.0)
+    part = block.part(shape.lower, shape.upper, MARGIN_MM)
     noise = tissue_noise(scene, part, operation.organ, operation.seed)
-    inner, outer = coverage(part, shape.grown(-WALL_MM)), coverage(part, shape)
+    sharp = coverage(part, shape, blurred=False, grown=(-WALL_MM, 0.0))
+    inner, outer = blurred_like_scan(part, sharp)
     if p.material == "plastic":
         replace(part, outer, np.float32(PLASTIC_HU), noise)
     replace(part, inner, np.float32(LUMEN_HU[p.lumen]), noise)
     if p.material == "metal":
-        wall = np.zeros_like(block.hu)
-        within = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part.box, block.box))
-        wall[within] = METAL_SHARE * (coverage(part, shape, blurred=False)
-                                      - coverage(part, shape.grown(-WALL_MM), blurred=False))
-        clip_streaks(block, np.maximum(wall, 0), p.streaks, operation.seed)
+        clip_streaks(part, METAL_SHARE * (sharp[1] - sharp[0]), p.streaks, operation.seed)
     # Metal shines into the lumen: where it lies is told, but no voxel of it is pure enough to measure HU and noise in.
     part.cover[:] = 0.98 * inner
     return block.change()

@@ -10,8 +10,17 @@ from ...shapes import Shape
 from ..block import Block, Change, replace, soft_step
 from ..bodies import lobulated, lump, random_direction
 from ..case import LABEL_OF
-from ..focal import bulging_centre, finish, free_room, grown_into, make_room, outward, settled, tissue_noise
-from ..fractal import fractal_noise
+from ..focal import (
+    bulging_centre,
+    finish,
+    free_room,
+    grown_into,
+    make_room,
+    noise_over,
+    outward,
+    settled,
+    tissue_noise,
+)
 from ..operation import BACKGROUND, JOIN, KEEP, Disease, Operation
 from ..parameters import quantity
 from ..placing import draw_in_organ
@@ -72,22 +81,21 @@ def _paint(scene: Scene, operation: Operation, shape: Shape, centre, wall_share:
     if beside:
         # The gland is pushed aside, not eaten up.
         room[block.labels == LABEL_OF[operation.organ]] = 0
-    cover = grown_into(block, shape, 0.0, room)
+    cover, inner = grown_into(block, shape, 0.0, room, (0.0, -p.wall))
     solid = wall_share * scene.organ(operation.organ).median + 15
     fluid = cover
     if p.wall > 0 or p.septa > 0:
         replace(block, cover, np.float32(solid), noise)
-        walls = _septa(block, centre, p.diameter, p.septa, operation.seed)
-        fluid = grown_into(block, shape.grown(-p.wall), 0.0, room) * (1 - 0.6 * walls)
+        fluid = inner * (1 - 0.6 * _septa(block, inner, centre, p.diameter, p.septa, operation.seed))
     replace(block, fluid, np.float32(p.hu), noise)
     return finish(block, operation, cover)
 
 
-def _septa(block: Block, centre, diameter: float, count: int, seed: int) -> np.ndarray:
+def _septa(block: Block, cavity: np.ndarray, centre, diameter: float, count: int, seed: int) -> np.ndarray:
     """Thin wavy walls across a cavity, 0 to 1, float32."""
     rng = np.random.default_rng((seed, 5))
     points = (block.points.x, block.points.y, block.points.z)
-    wave = 0.12 * diameter * fractal_noise(points, seed + 3, 0.3 * diameter, octaves=2)
+    wave = 0.12 * diameter * noise_over(block, cavity, seed + 3, 0.3 * diameter)
     walls = np.zeros(block.hu.shape, np.float32)
     for _ in range(count):
         normal = random_direction(rng)
