@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .case import Box
@@ -19,32 +21,47 @@ def node_count(shape: tuple[int, int, int], steps: tuple[int, int, int]) -> tupl
 
 def thin_out(array: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
     """Means around each node of an array (k, j, i), float32; the border's voxels go on outside."""
-    nodes = node_count(array.shape, steps)
-    for axis, (step, count) in enumerate(zip(steps, nodes)):
+    for axis, (step, count) in enumerate(zip(steps, node_count(array.shape, steps))):
         if step == 1:
-            array = np.asarray(array, np.float32)
             continue
-        before = step // 2
-        after = (count - 1) * step + step - before - array.shape[axis]
-        width = [(0, 0)] * 3
-        width[axis] = (before, max(0, after))
-        array = np.pad(array, width, mode="edge")
-        shape = array.shape
-        cut = array[tuple(slice(0, count * step) if a == axis else slice(None) for a in range(3))]
-        array = cut.reshape(*shape[:axis], count, step, *shape[axis + 1:]).mean(axis=axis + 1, dtype=np.float32)
-    return np.asarray(array, np.float32)
+        first, last = np.arange(count) * step - step // 2, array.shape[axis] - 1
+        sums = np.zeros([count if a == axis else n for a, n in enumerate(array.shape)], np.float32)
+        for number in range(step):
+            sums += array.take(np.clip(first + number, 0, last), axis)
+        array = sums
+    return np.asarray(array, np.float32) / np.float32(np.prod(steps))
 
 
 def spread_out(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> np.ndarray:
     """Values between the nodes (linear) on every voxel of a box of this shape, float32."""
-    import torch
+    result = np.empty(shape, np.float32)
+    for plane, values in zip(result, spread_planes(nodes, steps, shape)):
+        plane[:] = values
+    return result
 
-    if steps == (1, 1, 1):
-        return nodes.astype(np.float32)
-    full = tuple((n - 1) * step + 1 for n, step in zip(nodes.shape, steps))
-    values = torch.from_numpy(np.ascontiguousarray(nodes, np.float32))[None, None]
-    fine = torch.nn.functional.interpolate(values, full, mode="trilinear", align_corners=True)[0, 0]
-    return fine[tuple(slice(0, n) for n in shape)].numpy()
+
+def spread_planes(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """The same plane by plane, which stays in the processor's cache; of several fields (n, k, j, i), too."""
+    wide = _between(np.asarray(nodes, np.float32), -1, steps[2], shape[2])
+    for k in range(shape[0]):
+        below, part = divmod(k, steps[0])
+        plane = wide[..., below, :, :]
+        if part:
+            plane = plane + np.float32(part / steps[0]) * (wide[..., below + 1, :, :] - plane)
+        yield _between(plane, -2, steps[1], shape[1])
+
+
+def _between(values: np.ndarray, axis: int, step: int, length: int) -> np.ndarray:
+    """Linear between the nodes along an axis (counted from the last)."""
+    at = np.arange(length)
+    low = values.take(at // step, axis)
+    if step == 1:
+        return low
+    result = values.take(np.minimum(at // step + 1, values.shape[axis] - 1), axis)
+    result -= low
+    result *= (at % step / step).astype(np.float32).reshape(-1, *(1,) * (-1 - axis))
+    result += low
+    return result
 
 
 def node_points(grid, box: Box, steps: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,6 +73,7 @@ def node_points(grid, box: Box, steps: tuple[int, int, int]) -> tuple[np.ndarray
 def grid_points(grid, index_kji, shift_kji=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y, z (LPS, mm, float32) of the grid of three index axes (k, j, i), shifted by parts of a voxel."""
     k, j, i = (np.asarray(axis, float) + shift for axis, shift in zip(index_kji, shift_kji))
-    k, j, i = k[:, None, None], j[None, :, None], i[None, None, :]
-    return tuple((grid.origin[a] + grid.matrix[a, 0] * i + grid.matrix[a, 1] * j + grid.matrix[a, 2] * k)
-                 .astype(np.float32) for a in range(3))
+    points = np.empty((3, len(k), len(j), len(i)), np.float32)
+    for values, start, (along_i, along_j, along_k) in zip(points, grid.origin, grid.matrix):
+        np.add((start + along_k * k[:, None] + along_j * j)[..., None], along_i * i, out=values, casting="same_kind")
+    return tuple(points)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .warping import determinant
+from .warping import determinant, sample
 
 #: Soft tissue takes up movement over this distance.
 REACH_MM = 25.0
@@ -53,6 +53,11 @@ class Tissue:
     swelling: np.ndarray
     mobility: np.ndarray
     softness: np.ndarray
+
+    def part(self, box) -> Tissue:
+        """The nodes of a box."""
+        return Tissue(self.node_mm, *(values[box] for values in (self.filled, self.swelling, self.mobility,
+                                                                 self.softness)))
 
 
 def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[tuple[float, np.ndarray]]:
@@ -97,15 +102,16 @@ def _relaxed(displacement: np.ndarray, tissue: Tissue) -> np.ndarray | None:
 
 
 def moved(values: np.ndarray, displacement: np.ndarray, node_mm) -> np.ndarray:
-    """What an inverse map (3, k, j, i; mm) makes of values on the same nodes."""
-    at = np.indices(values.shape, np.float32)
-    at += displacement / np.asarray(node_mm, np.float32)[:, None, None, None]
-    return ndimage.map_coordinates(values, at, order=1, mode="nearest")
+    """What an inverse map (3, k, j, i; mm) makes of values on the same nodes; of several fields (n, k, j, i), too."""
+    at = displacement / np.asarray(node_mm, np.float32)[:, None, None, None]
+    for along, index in zip(at, np.ogrid[tuple(slice(0, n) for n in values.shape[-3:])]):
+        along += index
+    return sample(values.reshape(-1, *values.shape[-3:]), at).reshape(values.shape)
 
 
 def carried(displacement: np.ndarray, more: np.ndarray, node_mm) -> np.ndarray:
     """First `displacement` happens to the tissue, then `more`; all are inverse maps, mm."""
-    return more + np.stack([moved(part, more, node_mm) for part in displacement])
+    return more + moved(displacement, more, node_mm)
 
 
 def _faces(tissue: Tissue) -> list[np.ndarray]:

@@ -12,12 +12,12 @@ from ..errors import FlareSegError
 from .block import Block
 from .case import LABEL_OF, UNKNOWN
 from .cavity import wall
-from .coarse import coarse_steps, node_points, spread_out, thin_out
+from .coarse import coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
 from .flow import Tissue, carried, follow, moved
 from .fractal import fractal_noise
 from .noise import NoiseModel, residual_sd
 from .scene import Piece, Scene
-from .warping import LOWEST_DETERMINANT, NODE_MM, determinant, mobility, warp
+from .warping import NODE_MM, mobility, moving_box, warp
 
 MARGIN_MM = 40.0
 #: Near a rib an organ may still grow: bone's feather is narrower than for a push.
@@ -95,21 +95,27 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     `still` is 1 on those nodes (`flow_steps`) that do not move, 0 on the others. Returned are the inverse map's
     millimetres along k, j, i on nodes half as far apart, float32 (3, nodes).
     """
-    steps = flow_steps(block)
+    steps, fine = flow_steps(block), coarse_steps(block.grid.spacing, NODE_MM)
     tissue = _tissue(block, inside, steps, weight, still)
+    nodes, voxels = moving_box((tissue.mobility > 0) | (tissue.filled > 0), steps, inside.shape)
+    tissue, inside = tissue.part(nodes), inside[voxels]
     flow = follow(tissue if factor is None or factor > 1 else _reversed(tissue), 1.0 if factor is None else np.inf)
-    fine = coarse_steps(block.grid.spacing, NODE_MM)
     displacement = _to_the_end(flow) if factor is None else _to_volume(flow, tissue, inside, steps, factor)
     body, fine_mm = thin_out(inside, fine), _node_mm(block, fine)
     displacement = _refined(displacement, (EVERY,) * 3, body.shape)
     if nodularity_mm:
         room = spread_out(tissue.mobility, (EVERY,) * 3, body.shape)
-        wander = fractal_noise(node_points(block.grid, block.box, fine), seed, bump_mm, octaves=2)
+        box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(block.box, voxels))
+        wander = fractal_noise(node_points(block.grid, box, fine), seed, bump_mm, octaves=2)
         displacement = _nodular(body, displacement, nodularity_mm * wander, room, fine_mm)
-    if float(determinant(displacement, fine_mm).min()) <= LOWEST_DETERMINANT:
-        raise FlareSegError("disease_not_placed", NO_ROOM)
-    warp(block, displacement, fine)
-    return displacement
+    whole = np.zeros((3, *node_count(block.hu.shape, fine)), np.float32)
+    whole[(slice(None), *(slice(EVERY * part.start, EVERY * part.start + n) for part, n in zip(nodes, body.shape)))] = \
+        displacement
+    try:
+        warp(block, whole, fine, halvings=0)
+    except FlareSegError as error:
+        raise FlareSegError(error.code, NO_ROOM) from error
+    return whole
 
 
 def _node_mm(block: Block, steps) -> np.ndarray:
@@ -226,13 +232,13 @@ def make_up_noise(block: Block, model: NoiseModel, displacement: np.ndarray, ins
     """
     spacing, steps = block.grid.spacing, coarse_steps(block.grid.spacing, NODE_MM)
     far = np.sqrt(sum((part / np.float32(mm)) ** 2 for part, mm in zip(displacement, reversed(spacing))))
-    share = spread_out(np.clip(far / np.float32(SMOOTHING_SHARE), 0, 1), steps, block.hu.shape)
-    share[(share < 0.01) | (block.labels == UNKNOWN)] = 0
     # The noise's transform has no border: one tile of it goes on and on.
     tile = model.sample((block.hu.shape[0], *(min(n, TILE) for n in block.hu.shape[1:])), seed)
     usual = residual_sd(tile[:4], np.ones(tile[:4].shape, bool), spacing)
     here = residual_sd(block.hu, inside, spacing)
     lacking = np.float32(np.sqrt(np.clip(sd**2 - here**2, 0, usual**2)) / max(usual, 1e-3))
     rows, columns = (np.arange(n) % size for n, size in zip(block.hu.shape[1:], tile.shape[1:]))
-    for k in np.flatnonzero(share.any(axis=(1, 2))):
-        block.hu[k] += lacking * share[k] * tile[k][rows][:, columns]
+    share = np.clip(far / np.float32(SMOOTHING_SHARE), 0, 1)
+    for hu, labels, noise, part in zip(block.hu, block.labels, tile, spread_planes(share, steps, block.hu.shape)):
+        part[(part < 0.01) | (labels == UNKNOWN)] = 0
+        hu += lacking * part * noise[rows][:, columns]

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import UNKNOWN
-from .coarse import coarse_steps, spread_out, thin_out
+from .case import UNKNOWN, Box
+from .coarse import coarse_steps, spread_out, spread_planes, thin_out
 
 NODE_MM = 2.5
 BONE_HU, AIR_HU = 200.0, -400.0
@@ -22,6 +22,8 @@ SMALLEST_ML = 1.0
 #: Voxels that would move less stay as they are, bit for bit.
 STILL_MM = 1e-3
 LOWEST_DETERMINANT = 0.1
+#: Marks a cell of eight voxels whose labels differ.
+MIXED = np.uint8(254)
 #: Voxels that are moved at a time; bounds the memory.
 SLAB = 2_000_000
 
@@ -67,7 +69,8 @@ def push(block: Block, centre, radii_mm: tuple, share: float, turn: np.ndarray |
     nodes = _in_sight(mobility(block, every=every), steps, middle, to_ball, reach)
     mobile = None if nodes.min() == 1 else spread_out(nodes, steps, block.hu.shape)
     share = _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block)
-    _pull(block, _push_sources(block, middle, to_ball, share, reach, mobile))
+    _pull(block, tuple(slice(0, n) for n in block.hu.shape),
+          _push_sources(block, middle, to_ball, share, reach, mobile))
 
 
 def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mobile: np.ndarray | None):
@@ -83,9 +86,11 @@ def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mob
         if mobile is not None:
             stretch *= mobile[first:last]
         far = sum((offset * mm) ** 2 for offset, mm in zip(offsets, spacing))
-        place = np.nonzero((stretch * stretch * far > STILL_MM**2) & (block.labels[first:last] != UNKNOWN))
-        change = stretch[place]
-        yield first, place, [at + axis.ravel()[at] * change for at, axis in zip(place, offsets)]
+        moving = (stretch * stretch * far > STILL_MM**2) & (block.labels[first:last] != UNKNOWN)
+        place, change = np.nonzero(moving), stretch[moving]
+        source = np.stack([at + axis.ravel()[at] * change for at, axis in zip(place, offsets)], dtype=np.float32)
+        source[0] += first
+        yield first, moving, source
 
 
 def _offsets(shape, middle, every=(1, 1, 1)) -> list[np.ndarray]:
@@ -219,7 +224,7 @@ def determinant(displacement: np.ndarray, node_mm) -> np.ndarray:
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
-def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) -> None:
+def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int], halvings: int = 6) -> None:
     """Move a block's tissue: I'(x) = I(x + u(x)).
 
     Parameters
@@ -230,15 +235,17 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) ->
         float32 (3, nodes along k, j, i): millimetres along the array's own k, j and i axes.
     steps : tuple of int
         Voxels between nodes.
+    halvings : int
+        So often a displacement that folds is halved.
 
     Raises
     ------
     FlareSegError
-        "disease_not_placed" where it folds (determinant 0.1 or less), halved six times, too.
+        "disease_not_placed" where it folds even then (determinant 0.1 or less).
     """
     spacing = np.array(block.grid.spacing[::-1], np.float32)
     node_mm = spacing * steps
-    for halved in range(7):
+    for _ in range(halvings + 1):
         lowest = float(determinant(displacement, node_mm).min())
         if lowest > LOWEST_DETERMINANT:
             break
@@ -247,31 +254,46 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int]) ->
         raise FlareSegError("disease_not_placed", "The tissue would fold; ask for a smaller change.")
     block.jacobian = min(block.jacobian, lowest)
 
-    shape = block.hu.shape
-
-    def sources():
-        for k in range(shape[0]):
-            below, part = k // steps[0], np.float32(k % steps[0] / steps[0])
-            above = min(below + 1, displacement.shape[1] - 1)
-            plane = displacement[:, below] * (1 - part) + displacement[:, above] * part
-            u = _between(_between(plane, 1, steps[1], shape[1]), 2, steps[2], shape[2])
-            moved = ((u * u).sum(axis=0) > STILL_MM**2) & (block.labels[k] != UNKNOWN)
-            j, i = np.nonzero(moved)
-            if j.size:
-                yield k, (np.zeros_like(j), j, i), [base + part[j, i] / mm for base, part, mm
-                                                    in zip((np.float32(0), j, i), u, spacing)]
-
-    _pull(block, sources())
+    parts = moving_box((displacement * displacement).sum(axis=0) > STILL_MM**2, steps, block.hu.shape)
+    if parts is not None:
+        nodes, box = parts
+        _pull(block, box, _warp_sources(block.labels[box], displacement[(slice(None), *nodes)], steps, spacing))
 
 
-def _between(values: np.ndarray, axis: int, step: int, length: int) -> np.ndarray:
-    """Linear between the nodes along an axis."""
-    at = np.arange(length, dtype=np.float32) / np.float32(step)
-    below = at.astype(np.intp)
-    above = np.minimum(below + 1, values.shape[axis] - 1)
-    part = (at - below).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    low = values.take(below, axis)
-    return low + part * (values.take(above, axis) - low)
+def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps, spacing):
+    """Where a warp takes a box's values from, slice by slice, as `_pull` reads it."""
+    shape = labels.shape
+    j, i = (axis.ravel() for axis in np.indices(shape[1:], np.float32))
+    for k, u in enumerate(spread_planes(displacement, steps, shape)):
+        moving = (np.einsum("ajk,ajk->jk", u, u) > STILL_MM**2) & (labels[k] != UNKNOWN)
+        at = np.flatnonzero(moving)
+        source = u.reshape(3, -1).take(at, axis=1)
+        source /= spacing[:, None]
+        source[0] += np.float32(k)
+        source[1] += j.take(at)
+        source[2] += i.take(at)
+        yield k, moving[None], source
+
+
+def moving_box(moving: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[Box, Box] | None:
+    """The part of a box of this shape in which something moves, with a node's margin.
+
+    Parameters
+    ----------
+    moving : numpy.ndarray
+        bool, nodes along k, j, i.
+
+    Returns
+    -------
+    tuple of Box or None
+        Of the nodes, and of the voxels; None where nothing moves.
+    """
+    found = ndimage.find_objects(moving.view(np.uint8))
+    if not found:
+        return None
+    nodes = tuple(slice(max(part.start - 1, 0), min(part.stop + 1, n)) for part, n in zip(found[0], moving.shape))
+    return nodes, tuple(slice(part.start * step, min((part.stop - 1) * step + 1, n))
+                        for part, step, n in zip(nodes, steps, shape))
 
 
 def _slabs(shape) -> Iterator[tuple[int, int]]:
@@ -280,51 +302,49 @@ def _slabs(shape) -> Iterator[tuple[int, int]]:
         yield first, min(first + thickness, shape[0])
 
 
-def _pull(block: Block, sources) -> None:
-    """Give voxels new values from where `sources` says.
+def _pull(block: Block, box: Box, sources) -> None:
+    """Give the voxels of a box of the block new values from where `sources` says.
 
-    `sources` yields the first slice of a slab, the (k, j, i) places in it, and for each axis the source index counted
-    from that same slice.
+    `sources` yields a slab's first slice, which of its voxels move (bool: k, j, i), and where those take their values
+    from: indices in the box, float32 (3, n).
     """
-    last = np.array(block.hu.shape, np.float32)[:, None] - 1
-    block.hu, block.labels = np.ascontiguousarray(block.hu), np.ascontiguousarray(block.labels)
-    labels = block.labels.copy()
-    mixed = _mixed_cells(labels)
-    images = [block.hu] + ([block.cover, block.wanted] if (block.cover > 0).any() else [])
-    stored = [image.copy() for image in images]
-    for first, place, source in sources:
-        if not len(place[0]):
-            continue
-        source = np.asarray(source, np.float32)
-        source[0] += first
-        np.clip(source, 0, last, out=source)
-        at = np.ravel_multi_index((place[0] + first, *place[1:]), labels.shape)
-        for image, values in zip(images, _sample(stored, source)):
-            image.reshape(-1)[at] = values
-        cell = source.astype(np.intp)
-        corner = np.ravel_multi_index(tuple(cell), labels.shape)
-        new, border = labels.reshape(-1)[corner], np.flatnonzero(mixed.reshape(-1)[corner])
-        if border.size:
-            new[border] = _voted(labels, source[:, border], cell[:, border], labels.reshape(-1)[at[border]])
-        block.labels.reshape(-1)[at] = np.where(new == UNKNOWN, labels.reshape(-1)[at], new)
+    images = [block.hu[box]] + ([block.cover[box], block.wanted[box]] if (block.cover > 0).any() else [])
+    stored, labels = np.stack(images), block.labels[box].copy()
+    cells = np.where(_mixed_cells(labels), MIXED, labels)
+    for first, moving, source in sources:
+        slab = slice(first, first + len(moving))
+        for image, values in zip(images, sample(stored, source)):
+            image[slab][moving] = values
+        block.labels[box][slab][moving] = _labels_at(source, labels, cells, labels[slab][moving])
 
 
-def _sample(images: list[np.ndarray], source: np.ndarray) -> list[np.ndarray]:
-    """Trilinear samples of images (k, j, i) at indices (3, n)."""
+def sample(images: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Trilinear samples of images (n, k, j, i) at indices (3, ...), float32 (n, ...); beyond the border the nearest."""
     import torch
 
-    scale = np.array([2 / max(n - 1, 1) for n in reversed(images[0].shape)], np.float32)
     # grid_sample works on the items of a batch side by side, so points are dealt out to a few of them.
     batch = torch.get_num_threads()
-    count = source.shape[1]
+    count = at[0].size
     grid = np.zeros((-(-count // batch) * batch, 3), np.float32)
-    grid[:count] = source[::-1].T * scale - 1
-    values = torch.from_numpy(np.stack(images) if len(images) > 1 else images[0][None])
+    for axis, (index, n) in enumerate(zip(at, images.shape[1:])):
+        np.multiply(index.reshape(-1), np.float32(2 / max(n - 1, 1)), out=grid[:count, 2 - axis])
+    grid -= 1
     found = torch.nn.functional.grid_sample(
-        values[None].expand(batch, *values.shape), torch.from_numpy(grid).view(batch, 1, 1, -1, 3),
+        torch.from_numpy(images)[None].expand(batch, *images.shape), torch.from_numpy(grid).view(batch, 1, 1, -1, 3),
         mode="bilinear", padding_mode="border", align_corners=True)
-    found = found.transpose(0, 1).reshape(len(images), -1)[:, :count]
-    return list(found.numpy())
+    return found.transpose(0, 1).reshape(len(images), -1)[:, :count].numpy().reshape(len(images), *at.shape[1:])
+
+
+def _labels_at(source: np.ndarray, labels: np.ndarray, cells: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """Labels at indices (3, n): of the cell where its corners agree, else voted; of unknown organ none, but the stored."""
+    last = np.array(labels.shape)[:, None] - 1
+    cell = np.clip(source.astype(np.int32), 0, last, dtype=np.int32)
+    new = cells.reshape(-1).take((cell[0] * labels.shape[1] + cell[1]) * labels.shape[2] + cell[2])
+    border = np.flatnonzero(new == MIXED)
+    if border.size:
+        exact = np.clip(source[:, border], 0, last, dtype=np.float32)
+        new[border] = _voted(labels, exact, cell[:, border], stored[border])
+    return np.where(new == UNKNOWN, stored, new)
 
 
 def _mixed_cells(labels: np.ndarray) -> np.ndarray:
