@@ -40,4 +40,5 @@ class ProgressBar:
             columns, rows = shutil.get_terminal_size()  # tqdm by itself draws nothing where the terminal tells no size
             self._bar = tqdm(total=total, initial=done, desc=self._title, unit=f" {self._unit}", leave=False,
                              file=sys.stderr, ncols=min(columns, WIDEST), nrows=rows)
+        self._bar.total = total  # it may turn out to be less
         self._bar.update(done - self._bar.n)

@@ -32,6 +32,9 @@ def add_parser(commands) -> None:
     parser.add_argument("--exact", action="store_true", help="32-bit numbers throughout, the reference path; slower")
     parser.add_argument("--runtime", default="auto", choices=("auto", "torch", "openvino"),
                         help="what runs the network (default: OpenVINO on a CPU where it is installed, else PyTorch)")
+    parser.add_argument("--fast", action="store_true",
+                        help="look at a slice every 12 mm first and leave out those far from any organ "
+                             "(not part of the paper's method)")
     parser.add_argument("--keep-largest", action="store_true",
                         help="afterwards remove stray islands: one piece an organ stays, two of the kidneys "
                              "(not part of the paper's method)")
@@ -72,6 +75,6 @@ def job_from(options: argparse.Namespace) -> SegmentJob:
     organs = None if options.organs is None else tuple(
         name.strip().lower() for name in options.organs.split(",") if name.strip())
     return SegmentJob(options.ct, tuple(options.output), model=options.model, organs=organs, device=options.device,
-                      exact=options.exact, runtime=options.runtime, keep_largest=options.keep_largest,
-                      series=options.series, preview=options.preview, report=options.report,
+                      exact=options.exact, runtime=options.runtime, fast=options.fast,
+                      keep_largest=options.keep_largest, series=options.series, preview=options.preview, report=options.report,
                       overwrite=options.overwrite, threads=options.threads)

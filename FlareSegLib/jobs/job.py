@@ -40,6 +40,8 @@ class SegmentJob:
         float32 throughout.
     runtime : str
         "auto", "torch" or "openvino".
+    fast : bool
+        Leave out slices far from any organ (`inference.scout`); not part of the paper's method.
     keep_largest : bool
         Remove stray islands afterwards (`inference.postprocess`); not part of the paper's method.
     series : str or None
@@ -59,6 +61,7 @@ class SegmentJob:
     device: str = "auto"
     exact: bool = False
     runtime: str = "auto"
+    fast: bool = False
     keep_largest: bool = False
     series: str | None = None
     preview: str | None = None
@@ -173,7 +176,7 @@ def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> Job
 
     _use_threads(job.threads)
     segmentation = segment(ct, bundle, device=job.device, exact=job.exact, runtime=job.runtime,
-                           organs=organs, keep_largest=job.keep_largest,
+                           fast=job.fast, organs=organs, keep_largest=job.keep_largest,
                            progress=lambda done, total: progress("segmenting", done, total))
     progress("measuring", 0, 1)
     measurements = measure(ct, segmentation.label_map, segmentation.organs)
@@ -267,7 +270,7 @@ def _or_none(accepts):
 
 _ACCEPTED = {
     "input": _is_text, "outputs": _is_texts, "model": _is_text, "organs": _or_none(_is_texts), "device": _is_text,
-    "exact": _is_flag, "runtime": _is_text, "keep_largest": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text),
+    "exact": _is_flag, "runtime": _is_text, "fast": _is_flag, "keep_largest": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text),
     "report": _or_none(_is_text), "overwrite": _is_flag,
     "threads": _or_none(lambda value: isinstance(value, int) and not _is_flag(value)),
 }
