@@ -37,7 +37,9 @@ def medial_axis(block: Block, organ: str) -> np.ndarray:
 
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
-    inside = _largest(thin_out(block.labels == LABEL_OF[organ], steps) > 0.4)
+    mask = block.labels == LABEL_OF[organ]
+    own = (ndimage.find_objects(mask.view(np.uint8)) or [(slice(0, 1),) * 3])[0]
+    inside = largest_part(thin_out(mask[own], steps) > 0.4)
     if np.count_nonzero(inside) < 8:
         raise FlareSegError("disease_not_placed", f"The {organ} is too small for this disease; choose another case.")
     depth = ndimage.distance_transform_edt(np.pad(inside, 1), node_mm)[1:-1, 1:-1, 1:-1]
@@ -50,7 +52,7 @@ def medial_axis(block: Block, organ: str) -> np.ndarray:
     # Deep nodes are cheap: the way keeps to the middle.
     ways = MCP_Geometric(np.where(inside, (1 / np.maximum(depth, 1.0)) ** 2, np.inf), sampling=node_mm)
     ways.find_costs([ends[1]], [ends[2]])
-    path = np.array(ways.traceback(ends[2]), float) * steps + [part.start for part in block.box]
+    path = np.array(ways.traceback(ends[2]), float) * steps + [outer.start + part.start for outer, part in zip(block.box, own)]
     points = _even(block.grid.point_of(path))
     return points if points[0, 0] <= points[-1, 0] else points[::-1].copy()
 
@@ -60,7 +62,8 @@ def along(points: np.ndarray, place) -> int:
     return int(np.argmin(np.linalg.norm(points - np.asarray(place, float), axis=1)))
 
 
-def _largest(mask: np.ndarray) -> np.ndarray:
+def largest_part(mask: np.ndarray) -> np.ndarray:
+    """The largest connected part of a mask."""
     parts, count = ndimage.label(mask, np.ones((3, 3, 3)))
     return parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]) if count else mask
 

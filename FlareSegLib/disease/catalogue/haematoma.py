@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...errors import FlareSegError
 from ...shapes import Shape
 from .. import direction
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
@@ -16,6 +17,7 @@ from ..case import LABEL_OF
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise
 from ..fractal import fractal_noise
+from ..medial_axis import largest_part
 from ..operation import BACKGROUND, KEEP, Disease, Operation
 from ..parameters import quantity, switch
 from ..scan import phase_hu
@@ -30,6 +32,8 @@ WIDEST = 0.9
 #: Gaps of twice so many nodes count as inside.
 CLOSING = 3
 GAS_ML = 150.0
+#: Around the blood, for its blur.
+MARGIN_MM = 6.0
 ORGANS = ("liver", "spleen", "kidney")
 
 
@@ -138,14 +142,20 @@ def edit_crescent(scene: Scene, operation: Operation) -> Change:
     middle = surface + normal * (outer - inner) / 2
     block, label = scene.block(middle - reach, middle + reach, 2.0), LABEL_OF[operation.organ]
     thickness = lens(block, surface, normal, p.thickness, half, operation.seed)
-    dent(block, label, normal, thickness)
-    depth = spread_out(near_depth(block, label, normal), _steps(block), block.hu.shape)
-    thickness = spread_out(thickness, _steps(block), block.hu.shape)
-    blood = soft_step(depth - thickness, 1.0) * (block.labels == label) * (thickness > 0.5)
-    noise = tissue_noise(scene, block, operation.organ, operation.seed)
-    replace(block, blurred_like_scan(block, blood), _clot(block, p.hu, operation.seed), noise)
+    near = (thickness > 0) & (np.abs(dent(block, label, normal, thickness)) < thickness + MARGIN_MM)
+    if not near.any():
+        raise FlareSegError("disease_not_placed", "The organ has no surface there; choose another place.")
+    points = np.stack(node_points(block.grid, block.box, _steps(block)))[:, near]
+    part = block.part(points.min(axis=1), points.max(axis=1), MARGIN_MM)
+    thickness, depth = (spread_out(nodes, _steps(part), part.hu.shape) for nodes in (
+        lens(part, surface, normal, p.thickness, half, operation.seed), near_depth(part, label, normal)))
+    blood = soft_step(depth - thickness, 1.0) * (part.labels == label) * (thickness > 0.5)
+    # Not on the wall of a gallbladder that lies below it, too.
+    blood *= largest_part(blood > 0)
+    noise = tissue_noise(scene, part, operation.organ, operation.seed)
+    replace(part, blurred_like_scan(part, blood), _clot(part, p.hu, operation.seed), noise)
     # By what is blood, not by what looks like it: at the capsule half of a blurred voxel lies outside the organ.
-    return finish(block, operation, blood)
+    return finish(part, operation, blood)
 
 
 def _radius(scene: Scene, operation: Operation) -> float:
@@ -204,11 +214,12 @@ def _along_axes(block: Block, vector) -> np.ndarray:
     return (np.linalg.inv(block.grid.matrix) @ np.asarray(vector) * block.grid.spacing)[::-1].astype(np.float32)
 
 
-def dent(block: Block, label: int, normal, thickness: np.ndarray) -> None:
+def dent(block: Block, label: int, normal, thickness: np.ndarray) -> np.ndarray:
     """Make room under the capsule: it bulges by a part of the lens's thickness, the organ is pressed in by the rest.
 
     A little of the tissue in the lens's place is spread over it (`LEFT`, to be painted over); what is below is pressed
-    together and moves less and less, over three times the thickness.
+    together and moves less and less, over three times the thickness. Returned is roughly how far nodes lie below the
+    lifted capsule, mm.
     """
     depth = near_depth(block, label, normal)
     lifted = np.float32(BULGE) * thickness * mobility(block, feather_mm=6.0, air_ml=GAS_ML)
@@ -220,6 +231,7 @@ def dent(block: Block, label: int, normal, thickness: np.ndarray) -> None:
                      np.where(within < 1, -lifted + within * (lifted + pressed),
                               pressed * np.clip(1 - (depth + lifted - thickness) / reach, 0, 1)))
     warp(block, np.stack([along * part for part in _along_axes(block, normal)]).astype(np.float32), _steps(block))
+    return depth + lifted
 
 
 def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:

@@ -68,16 +68,27 @@ def edit(scene: Scene, operation: Operation) -> Change:
     block = make_room(scene, union(inner, outer), kidney.sinus, radii, PUSHED[number], turn)
     left = LEFT_MM[number] if p.parenchyma is None else p.parenchyma
     room = free_room(scene, block, operation.organ)
-    filled = np.maximum(coverage(block, inner, 0.5, blurred=False) * _below(block, left, operation.organ),
-                        coverage(block, outer, 0.5, blurred=False) * _open(block, left, operation.organ, kidney))
+    below = _below(block, left, operation.organ)
+    beside = np.maximum(below, _beside(block, operation.organ, kidney))
+    filled = np.maximum(coverage(block, inner, 0.5, blurred=False) * below,
+                        coverage(block, outer, 0.5, blurred=False) * beside)
     cover = blurred_like_scan(block, filled * room)
     replace(block, cover, np.float32(p.hu), tissue_noise(scene, block, operation.organ, operation.seed))
     return finish(block, operation, cover)
 
 
 def _kidney(scene: Scene, operation: Operation) -> Kidney:
-    """Measure the kidney at the operation's place: its axes, and its sinus, the hollow at its medial side."""
-    piece = _nearest(scene.pieces(operation.organ), operation.centre)
+    """How the kidney at the operation's place lies; measured once."""
+    pieces = scene.pieces(operation.organ)
+    if not pieces:
+        return _measured(scene, operation, None)
+    far = [np.linalg.norm(np.subtract(piece.centre, operation.centre)) for piece in pieces]
+    number = int(np.argmin(far))
+    return scene._once(("kidney", number), lambda: _measured(scene, operation, pieces[number]))
+
+
+def _measured(scene: Scene, operation: Operation, piece: Piece | None) -> Kidney:
+    """Measure a kidney: its axes, and its sinus, the hollow at its medial side."""
     block = scene.block_of(scene.grown(piece.box, CLOSING_MM + 4) if piece else scene.organ(operation.organ).box)
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     mask = thin_out(block.labels == LABEL_OF[operation.organ], steps) > 0.5
@@ -90,11 +101,6 @@ def _kidney(scene: Scene, operation: Operation) -> Kidney:
     sideways = sinus - middle + 0.3 * width * medial
     sideways = sideways - (sideways @ up) * up
     return Kidney(sinus, up, sideways / max(np.linalg.norm(sideways), 1e-6), length, width)
-
-
-def _nearest(pieces: tuple[Piece, ...], point) -> Piece | None:
-    far = [np.linalg.norm(np.subtract(piece.centre, point)) for piece in pieces]
-    return pieces[int(np.argmin(far))] if pieces else None
 
 
 def _axes(points: np.ndarray) -> tuple[np.ndarray, float, float]:
@@ -138,12 +144,11 @@ def _below(block: Block, left: float, organ: str) -> np.ndarray:
     return soft_step(np.float32(left) - spread_out(depth, steps, block.hu.shape), 2.0)
 
 
-def _open(block: Block, left: float, organ: str, kidney: Kidney) -> np.ndarray:
-    """1 where the pelvis may be: medially of the sinus anywhere but in the kidney, else below what is left of it."""
+def _beside(block: Block, organ: str, kidney: Kidney) -> np.ndarray:
+    """1 medially of the sinus, but for the kidney itself: there the pelvis may be, too."""
     medially = sum(np.float32(n) * (axis - np.float32(c)) for n, axis, c in
                    zip(kidney.medial, (block.points.x, block.points.y, block.points.z), kidney.sinus))
-    outside = soft_step(-medially - 2, 4.0) * (block.labels != LABEL_OF[organ])
-    return np.maximum(outside, _below(block, left, organ))
+    return soft_step(-medially - 2, 4.0) * (block.labels != LABEL_OF[organ])
 
 
 def _calyces(kidney: Kidney, pelvis: float, width: float, seed: int) -> Shape:

@@ -43,8 +43,8 @@ VESSEL_HU = 30.0
 #: The duct thins out so far before the end of the tail, and begins so deep in the tumour (share of its radius).
 TAIL_MM, CUT_OFF = 8.0, 0.75
 SHRINKING_MM = 12.0
-#: What moves when the gland shrinks lies so near to it.
-SHRINKING_REACH_MM = 28.0
+#: What moves when the gland shrinks lies so near to it, and so near to the part of its axis that lies behind the tumour.
+SHRINKING_REACH_MM, BEHIND_MM = 28.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -67,27 +67,41 @@ def edit(scene: Scene, operation: Operation) -> Change:
     p: PancreaticMass = operation.parameters
     blocked = KINDS[p.kind].blocks_duct
     shape = lump(operation.centre, p.diameter, operation.seed, 0.12 if blocked else 0.06, elongation=1.15)
-    whole = scene.block_of(_reach(scene, operation, shape))
-    axis = medial_axis(whole, operation.organ) if blocked and (p.duct > 0 or p.atrophy > 0) else None
+    axis = _axis(scene, operation.organ) if blocked and (p.duct > 0 or p.atrophy > 0) else None
+    whole = scene.block_of(_reach(scene, operation, shape, axis))
     if axis is not None and p.atrophy > 0:
         _shrink_behind(scene, whole, operation, axis)
     push(whole, operation.centre, (p.diameter / 2,) * 3, p.mass_effect, reach=PUSH_REACH)
     if axis is not None and p.duct > 0:
-        _paint_duct(scene, whole, operation, medial_axis(whole, operation.organ))
+        _paint_duct(scene, whole, operation, _to_tail(medial_axis(whole, operation.organ), axis[-1]))
     block = whole.part(shape.lower, shape.upper, 8.0)
     cover = _paint_tumour(scene, block, shape, operation)
     finish(block, operation, cover)
     return whole.change()
 
 
-def _reach(scene: Scene, operation: Operation, shape: Shape) -> Box:
-    """The gland with what moves when it shrinks, and the tumour with what it pushes."""
+def _axis(scene: Scene, organ: str) -> np.ndarray:
+    """The gland's `medial_axis`; measured once."""
+    return scene._once(("axis", organ), lambda: medial_axis(scene.block_of(scene.organ(organ).box), organ))
+
+
+def _to_tail(axis: np.ndarray, tail: np.ndarray) -> np.ndarray:
+    """An axis turned so that it ends at the tail: which of a part's ends is the right one tells nothing."""
+    first, last = (np.linalg.norm(end - tail) for end in (axis[0], axis[-1]))
+    return axis if last <= first else axis[::-1]
+
+
+def _reach(scene: Scene, operation: Operation, shape: Shape, axis: np.ndarray | None) -> Box:
+    """The tumour with what it pushes, and the gland behind it with what moves when that shrinks."""
     p: PancreaticMass = operation.parameters
     around = scene.block(shape.lower, shape.upper, (PUSH_REACH - 1) * p.diameter / 2 + 4).box
-    if not KINDS[p.kind].blocks_duct or (p.duct == 0 and p.atrophy == 0):
+    if axis is None:
         return around
+    behind = axis[along(axis, operation.centre):]
     gland = scene.grown(scene.organ(operation.organ).box, SHRINKING_REACH_MM if p.atrophy > 0 else 6.0)
-    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(around, gland))
+    near = scene.case.grid.box(behind.min(axis=0), behind.max(axis=0), BEHIND_MM)
+    return tuple(slice(min(a.start, max(b.start, c.start)), max(a.stop, min(b.stop, c.stop)))
+                 for a, b, c in zip(around, gland, near))
 
 
 def _shrink_behind(scene: Scene, block: Block, operation: Operation, axis: np.ndarray) -> None:
