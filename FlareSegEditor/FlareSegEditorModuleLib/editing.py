@@ -235,9 +235,9 @@ class Editing(VTKObservationMixin):
             "disease_not_placed", which says why not there.
         """
         from FlareSegLib.disease.operation import Operation
-        from FlareSegLib.disease.pointing import organ_at
+        from FlareSegLib.disease.pointing import organ_at, pulled_in
 
-        point = to_lps(ras)
+        point = pulled_in(disease, self.session.scene, to_lps(ras))
         organ = organ_at(disease, self.session.scene, point)
         return Operation(disease.name, organ, parameters, point, new_seed(), label_rule or disease.label_rules[0])
 
@@ -262,10 +262,21 @@ class Editing(VTKObservationMixin):
 
         operation = self.entry(key).operation
         try:
-            organ_at(self.find(operation.disease), self._scene_before(key), to_lps(ras), operation.organ)
+            organ_at(self.find(operation.disease), self._scene_before(key), self.point_for(key, ras), operation.organ)
         except FlareSegError as error:
             return str(error)
         return ""
+
+    def point_for(self, key: str, ras) -> tuple[float, float, float]:
+        """Where an entry comes to lie (LPS) that is dragged to a place (RAS of the CT, mm): just outside its organ is in it."""
+        from FlareSegLib.disease.pointing import pulled_in
+
+        operation = self.entry(key).operation
+        return pulled_in(self.find(operation.disease), self._scene_before(key), to_lps(ras), operation.organ)
+
+    def prepare_move(self, key: str) -> None:
+        """An entry is about to be dragged: make ready what `why_not` asks for at every move."""
+        self._scene_before(key)
 
     def _scene_before(self, key: str):
         """Kept until the list changes: a drag asks for it at every move of the mouse."""

@@ -114,6 +114,8 @@ def new_point_node(title: str):
     display.SetSaveWithScene(False)
     display.SetTextScale(2.2)
     display.SetGlyphScale(2.2)
+    display.SetOccludedVisibility(True)  # in a 3D view it lies within its organ's surface
+    display.SetOccludedOpacity(0.6)
     display.SetPointLabelsVisibility(True)
     display.SetPropertiesLabelVisibility(False)
     return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 import qt
@@ -32,6 +33,7 @@ class OperationsTable:
     def __init__(self, table, on_choose: Callable, on_show: Callable):
         self._table, self._on_choose, self._on_show = table, on_choose, on_show
         self._quiet = False
+        self._rows: list[tuple] = []  # what is shown: entry, done, mark
         table.setColumnCount(len(headings()))
         table.setHorizontalHeaderLabels(headings())
         table.verticalHeader().setVisible(False)
@@ -46,10 +48,14 @@ class OperationsTable:
         self._quiet = True
         try:
             entries = editing.entries if editing is not None else ()
-            self._table.setRowCount(len(entries))
+            rows = [(entry, editing.done(entry.key), marks.get(entry.key)) for entry in entries]
+            self._table.setRowCount(len(rows))
+            for row, shown in enumerate(rows):
+                if not (row < len(self._rows) and all(map(operator.is_, shown, self._rows[row]))):
+                    self._show_row(row, *shown, editing)
+            self._rows = rows
             self._table.clearSelection()
             for row, entry in enumerate(entries):
-                self._show_row(row, entry, editing, marks.get(entry.key))
                 if entry.key == chosen:
                     self._table.selectRow(row)
         finally:
@@ -62,8 +68,8 @@ class OperationsTable:
         items = self._table.selectedItems()
         return str(self._table.item(row, SHOWN).data(KEY_ROLE)) if items and row >= 0 else None
 
-    def _show_row(self, row: int, entry, editing, mark) -> None:
-        disease, done = editing.find(entry.operation.disease), editing.done(entry.key)
+    def _show_row(self, row: int, entry, done, mark, editing) -> None:
+        disease = editing.find(entry.operation.disease)
         tick = qt.QTableWidgetItem()
         tick.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
         tick.setCheckState(qt.Qt.Checked if entry.shown else qt.Qt.Unchecked)
@@ -92,6 +98,7 @@ class OperationsTable:
 
     def _item_changed(self, item) -> None:
         if not self._quiet and item.column() == SHOWN:
+            self._rows = []  # it may be refused
             self._on_show(str(item.data(KEY_ROLE)), item.checkState() == qt.Qt.Checked)
 
 

@@ -170,7 +170,7 @@ def _automatic(meaning: Quantity, on_value: Callable, on_slide: Callable) -> _Co
     row.setContentsMargins(0, 0, 0, 0)
     row.addWidget(box)
     row.addWidget(slider)
-    box.toolTip = _("The value follows from the organ and the contrast phase.")
+    box.toolTip = _("The disease finds the value itself: from its organ, the contrast phase or its shape.")
 
     def read():
         if box.checked:

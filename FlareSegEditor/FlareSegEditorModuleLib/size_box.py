@@ -22,11 +22,13 @@ class SizeBox(VTKObservationMixin):
     on_resize, on_resized : callable
         ``on_resize(key, side, scale)`` while a face is dragged, and when it is let go: which of its three sides differs
         most, and its new length over the old one. Side 0 lies along the axis.
+    on_begin : callable
+        ``on_begin(key)`` when one is taken hold of.
     """
 
-    def __init__(self, on_resize: Callable, on_resized: Callable):
+    def __init__(self, on_resize: Callable, on_resized: Callable, on_begin: Callable):
         super().__init__()
-        self._on_resize, self._on_resized = on_resize, on_resized
+        self._on_resize, self._on_resized, self._on_begin = on_resize, on_resized, on_begin
         self.node = self._key = self._size = None
         self._following = False
 
@@ -74,6 +76,7 @@ class SizeBox(VTKObservationMixin):
         display.SetSelectedColor(*CHOSEN)
         self.addObserver(self.node, self.node.PointModifiedEvent, self._told(self._on_resize))
         self.addObserver(self.node, self.node.PointEndInteractionEvent, self._told(self._on_resized))
+        self.addObserver(self.node, self.node.PointStartInteractionEvent, self._told(lambda key, *_: self._on_begin(key)))
         return self.node
 
     def _told(self, tell: Callable) -> Callable:

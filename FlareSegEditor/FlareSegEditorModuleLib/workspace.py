@@ -63,7 +63,8 @@ class Workspace:
         self._interacting = False
         self._axis = None  # of the chosen lesion, where it runs a way: pivot and the tip's handle, RAS
         self.handles = Handles(self.drag, self.drop, self._begin_drag)
-        self.box, self.tip = SizeBox(self.resize, self.resized), Tip(self.turn, self.turned, self._begin_drag)
+        self.box = SizeBox(self.resize, self.resized, self._begin_drag)
+        self.tip = Tip(self.turn, self.turned, self._begin_drag)
         self.outline, self.difference = Outline(), Difference()
         self.autosave, self.surfaces = Autosave(), Surfaces()
         self.placement = Placement(self._placed, self._on_refresh)
@@ -169,9 +170,20 @@ class Workspace:
     # Dragging
 
     def _begin_drag(self, key: str) -> None:
+        """A handle is taken hold of: the hand that moves it has all of the time, and what each move asks for."""
         self._interacting = True
+        self.quality.stop()
         if key != self.chosen:
             self.choose(key)
+        self.editing.prepare_move(key)
+
+    def _end_drag(self, key: str):
+        """It was let go; return the entry, None where it is gone."""
+        self._interacting = False
+        entry = self.editing.entry(key) if self.editing is not None else None
+        if entry is not None and not self.marks:
+            self.quality.want(self.editing)
+        return entry
 
     def drag(self, key: str, ras) -> None:
         """A point is being dragged: the outline goes along, red where it cannot be."""
@@ -191,8 +203,7 @@ class Workspace:
 
     def drop(self, key: str, ras) -> None:
         """A point was let go: the operation moves there, or the point goes back."""
-        self._interacting = False
-        entry = self.editing.entry(key) if self.editing is not None else None
+        entry = self._end_drag(key)
         if entry is None or np.linalg.norm(np.subtract(to_ras(entry.operation.centre), ras)) < 1e-6:
             return
         reason = self.editing.why_not(key, ras)
@@ -200,7 +211,7 @@ class Workspace:
             self._show_in_views()
             self.say(reason)
             return
-        self.attempt(self.editing.change, key, centre=to_lps(ras))
+        self.attempt(self.editing.change, key, centre=self.editing.point_for(key, ras))
 
     def resize(self, key: str, side: int, scale: float) -> None:
         """A face of the box is being dragged: the outline grows or shrinks, along or across its axis where it has one."""
@@ -218,7 +229,7 @@ class Workspace:
 
     def resized(self, key: str, side: int, scale: float) -> None:
         """It was let go: the parameter that it stands for changes, as far as it may."""
-        entry = self.editing.entry(key) if self.editing is not None else None
+        entry = self._end_drag(key)
         if entry is not None and abs(scale - 1) >= 1e-3:
             extents = extents_of(self._axis is not None, side)
             self._change_or_go_back(scaled(entry.operation.parameters, extents, scale))
@@ -234,8 +245,7 @@ class Workspace:
 
     def turned(self, key: str, ras) -> None:
         """It was let go: the lesion runs there, and as far, if its length can be chosen."""
-        self._interacting = False
-        entry = self.editing.entry(key) if self.editing is not None else None
+        entry = self._end_drag(key)
         if entry is None or self._axis is None or np.linalg.norm(np.subtract(ras, self._axis[1])) < 1e-3:
             return
         far, new_far = (np.linalg.norm(np.subtract(tip, self._axis[0])) for tip in (self._axis[1], ras))

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import FlareSegError
 from .case import LABEL_OF, UNKNOWN
 from .operation import Disease
 from .scene import Scene
 
 ORGAN_OF = {label: name for name, label in LABEL_OF.items()}
+#: Points so near an organ, or within a voxel of it, are meant for it.
+REACH_MM = 3.0
+
+
+def pulled_in(disease: Disease, scene: Scene, point, organ: str = "") -> tuple[float, float, float]:
+    """Return a point just outside an organ moved into it; others stay where they are.
+
+    Who clicks on an organ's surface, as in a 3D view, means the organ.
+
+    Parameters
+    ----------
+    point : sequence of float
+        LPS, mm.
+    organ : str
+        Only into this one.
+    """
+    point, grid = tuple(map(float, point)), scene.case.grid
+    allowed = [LABEL_OF[name] for name in ((organ,) if organ else disease.organs)]
+    reach = max(REACH_MM, *grid.spacing)
+    box = None if disease.may_lie_outside or scene.label_at(point) in allowed else grid.box(point, point, reach)
+    if box is None:
+        return point
+    near = grid.point_of(np.argwhere(np.isin(scene.case.labels[box], allowed)) + [part.start for part in box])
+    far = np.linalg.norm(near - point, axis=1)
+    return tuple(near[np.argmin(far)].tolist()) if len(far) and far.min() <= reach else point
 
 
 def organ_at(disease: Disease, scene: Scene, point, organ: str = "") -> str:

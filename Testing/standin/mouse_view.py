@@ -17,8 +17,8 @@ MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLMarkupsDisplayab
 PIXELS = 600
 
 
-class MouseView:
-    """The stand-in's slice view, with a mouse.
+class Mouse:
+    """A view without a screen, and the mouse in it; who inherits it says what it shows and where a point is in it.
 
     Parameters
     ----------
@@ -26,15 +26,12 @@ class MouseView:
         Displayable managers that see the events.
     """
 
-    def __init__(self, managers: tuple[str, ...] = MANAGERS):
-        self.logic = slicer.app.applicationLogic().GetSliceLogics().GetItemAsObject(0)
-        self.node = self.logic.GetSliceNode()
-        if self.node.GetScene() is None:  # the scene was closed since
-            self.logic.AddSliceNode("Red")
-            self.node = self.logic.GetSliceNode()
+    def __init__(self, node, managers: tuple[str, ...]):
+        self.node = node
         self.window, self.renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
         self.window.SetOffScreenRendering(True)
         self.window.SetSize(PIXELS, PIXELS)
+        self.window.SetMultiSamples(0)  # as CTK's views, which Slicer's are
         self.window.AddRenderer(self.renderer)
         self.interactor = vtk.vtkGenericRenderWindowInteractor()
         self.interactor.SetRenderWindow(self.window)
@@ -47,6 +44,61 @@ class MouseView:
             manager.SetMRMLApplicationLogic(slicer.app.applicationLogic())
             self.group.AddDisplayableManager(manager)
         self.group.SetMRMLDisplayableNode(self.node)
+
+    def pixel(self, ras) -> tuple[int, int]:
+        """Where a point of the patient is in the view."""
+        raise NotImplementedError
+
+    def event(self, name: str, ras) -> None:
+        """Something happens with the mouse at a point of the patient."""
+        x, y = self.pixel(ras)
+        self.interactor.SetEventInformation(x, y, 0, 0)
+        self.interactor.InvokeEvent(name)
+        slicer.app.processEvents()
+
+    def move(self, ras) -> None:
+        """The mouse moves there."""
+        self.event("MouseMoveEvent", ras)
+
+    def click(self, ras) -> None:
+        """The mouse comes in, moves there and clicks."""
+        self.event("EnterEvent", ras)
+        self.move(ras)
+        self.event("LeftButtonPressEvent", ras)
+        self.event("LeftButtonReleaseEvent", ras)
+
+    def press(self, ras) -> None:
+        """The left button goes down."""
+        self.move(ras)
+        self.event("LeftButtonPressEvent", ras)
+
+    def release(self, ras) -> None:
+        """The left button goes up."""
+        self.event("LeftButtonReleaseEvent", ras)
+
+    def drag(self, start, *way) -> None:
+        """Press at a point, move along, let go at the last one."""
+        self.press(start)
+        for ras in way:
+            self.move(ras)
+        self.release(way[-1])
+
+
+class MouseView(Mouse):
+    """The stand-in's slice view, with a mouse.
+
+    Parameters
+    ----------
+    managers : tuple of str
+        Displayable managers that see the events.
+    """
+
+    def __init__(self, managers: tuple[str, ...] = MANAGERS):
+        self.logic = slicer.app.applicationLogic().GetSliceLogics().GetItemAsObject(0)
+        if self.logic.GetSliceNode().GetScene() is None:  # the scene was closed since
+            self.logic.AddSliceNode("Red")
+        node = self.logic.GetSliceNode()
+        super().__init__(node, managers)
         self.logic.SetDisplayableManagerGroup(self.group)
         self.style = slicer.vtkMRMLSliceViewInteractorStyle()
         self.style.SetSliceLogic(self.logic)
@@ -96,40 +148,6 @@ class MouseView:
         vtk.vtkMatrix4x4.Invert(self.node.GetXYToRAS(), inverse)
         x, y, _z, _w = inverse.MultiplyPoint((*ras, 1.0))
         return round(x), round(y)
-
-    def event(self, name: str, ras) -> None:
-        """Something happens with the mouse at a point of the patient."""
-        x, y = self.pixel(ras)
-        self.interactor.SetEventInformation(x, y, 0, 0)
-        self.interactor.InvokeEvent(name)
-        slicer.app.processEvents()
-
-    def move(self, ras) -> None:
-        """The mouse moves there."""
-        self.event("MouseMoveEvent", ras)
-
-    def click(self, ras) -> None:
-        """The mouse comes in, moves there and clicks."""
-        self.event("EnterEvent", ras)
-        self.move(ras)
-        self.event("LeftButtonPressEvent", ras)
-        self.event("LeftButtonReleaseEvent", ras)
-
-    def press(self, ras) -> None:
-        """The left button goes down."""
-        self.move(ras)
-        self.event("LeftButtonPressEvent", ras)
-
-    def release(self, ras) -> None:
-        """The left button goes up."""
-        self.event("LeftButtonReleaseEvent", ras)
-
-    def drag(self, start, *way) -> None:
-        """Press at a point, move along, let go at the last one."""
-        self.press(start)
-        for ras in way:
-            self.move(ras)
-        self.release(way[-1])
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.disease.case import LABEL_OF
-from FlareSegLib.disease.pointing import organ_at
+from FlareSegLib.disease.pointing import REACH_MM, organ_at, pulled_in
 from FlareSegLib.disease.scene import Scene
 from FlareSegLib.errors import FlareSegError
 
@@ -48,3 +48,20 @@ def test_what_may_lie_outside(case, little):
     assert organ_at(ball, scene, middle(case, "liver")) == "pancreas"
     with pytest.raises(FlareSegError, match="outside the scan"):
         organ_at(ball, scene, (9e3, 0, 0))
+
+
+def test_a_click_on_the_surface_means_the_organ(case, little):
+    scene, ball = Scene(case), little("ball")
+    k, j, i = np.argwhere((case.labels[:, :, :-1] == LABEL_OF["liver"]) & (case.labels[:, :, 1:] == 0))[0]
+    outside = case.grid.point_of((k, j, i + 0.9))  # nearest to the voxel beyond
+    pulled = pulled_in(ball, scene, outside)
+    assert scene.label_at(outside) == 0 and scene.label_at(pulled) == LABEL_OF["liver"]
+    assert np.linalg.norm(np.subtract(pulled, outside)) <= max(REACH_MM, *case.grid.spacing)
+
+
+def test_other_points_are_not_pulled(case, little):
+    scene, ball = Scene(case), little("ball")
+    liver = middle(case, "liver")
+    assert pulled_in(ball, scene, liver) == tuple(liver), "it is in an organ"
+    assert pulled_in(ball, scene, liver, "spleen") == tuple(liver), "no spleen is near"
+    assert pulled_in(replace(ball, may_lie_outside=True), scene, (9e3, 0, 0)) == pulled_in(ball, scene, (9e3, 0, 0)) == (9e3, 0, 0)
