@@ -46,7 +46,11 @@ class Blood:
 
 
 def find_blood(scene: Scene) -> Blood:
-    """Find what holds contrast."""
+    """What holds contrast."""
+    return scene._once("blood", lambda: _find_blood(scene))
+
+
+def _find_blood(scene: Scene) -> Blood:
     case = scene.case
     steps = coarse_steps(case.grid.spacing, NODE_MM)
     node_mm = np.array([mm * step for mm, step in zip(reversed(case.grid.spacing), steps)])

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .case import LABEL_OF, Box
-from .coarse import coarse_steps, node_count, spread_out, thin_out
+from .coarse import between, coarse_steps, node_count, thin_out
 from .scene import Scene
 
 NODE_MM = 5.0
@@ -34,19 +34,12 @@ def wall(scene: Scene, box: Box, steps: tuple[int, int, int]) -> np.ndarray:
     nodes, own = whole_wall(scene)
     counts = node_count(tuple(part.stop - part.start for part in box), steps)
     axes = [(part.start + step * np.arange(n)) / mine for part, step, n, mine in zip(box, steps, counts, own)]
-    at = np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
-    return ndimage.map_coordinates(nodes, at, order=1, mode="nearest")
+    return between(nodes, axes)
 
 
 def wall_on_voxels(scene: Scene, box: Box) -> np.ndarray:
     """The same on every voxel of a box, float32."""
-    nodes, steps = whole_wall(scene)
-    low = [part.start // step for part, step in zip(box, steps)]
-    high = [-(-(part.stop - 1) // step) + 1 for part, step in zip(box, steps)]
-    part = nodes[tuple(slice(a, b) for a, b in zip(low, high))]
-    shape = tuple((b - a - 1) * step + 1 for a, b, step in zip(low, high, steps))
-    whole = spread_out(part, steps, shape)
-    return whole[tuple(slice(p.start - a * step, p.stop - a * step) for p, a, step in zip(box, low, steps))]
+    return wall(scene, box, (1, 1, 1))
 
 
 def whole_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import ndimage
 
 from .case import Box
 
@@ -42,26 +43,54 @@ def spread_out(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int,
 
 def spread_planes(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
     """The same plane by plane, which stays in the processor's cache; of several fields (n, k, j, i), too."""
-    wide = _between(np.asarray(nodes, np.float32), -1, steps[2], shape[2])
+    wide = _between(np.asarray(nodes, np.float32), -1, np.arange(shape[2]) / steps[2])
     for k in range(shape[0]):
         below, part = divmod(k, steps[0])
         plane = wide[..., below, :, :]
         if part:
             plane = plane + np.float32(part / steps[0]) * (wide[..., below + 1, :, :] - plane)
-        yield _between(plane, -2, steps[1], shape[1])
+        yield _between(plane, -2, np.arange(shape[1]) / steps[1])
 
 
-def _between(values: np.ndarray, axis: int, step: int, length: int) -> np.ndarray:
-    """Linear between the nodes along an axis (counted from the last)."""
-    at = np.arange(length)
-    low = values.take(at // step, axis)
-    if step == 1:
+def between(nodes: np.ndarray, axes) -> np.ndarray:
+    """Values (linear) at three axes of positions, in nodes along k, j, i; beyond the border the nearest. float32."""
+    values = np.asarray(nodes, np.float32)
+    for axis in (-1, -2, -3):
+        values = _between(values, axis, axes[axis])
+    return values
+
+
+def _between(values: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
+    """Linear at positions between the nodes along an axis (counted from the last)."""
+    last = values.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    below = at.astype(np.intp)
+    low = values.take(below, axis)
+    part = (at - below).astype(np.float32).reshape(-1, *(1,) * (-1 - axis))
+    if not part.any():
         return low
-    result = values.take(np.minimum(at // step + 1, values.shape[axis] - 1), axis)
+    result = values.take(np.minimum(below + 1, last), axis)
     result -= low
-    result *= (at % step / step).astype(np.float32).reshape(-1, *(1,) * (-1 - axis))
+    result *= part
     result += low
     return result
+
+
+def box_around(mask: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int],
+               margin: int = 1) -> tuple[Box, Box] | None:
+    """Where a mask of the nodes of a box (of this shape) is true, with a margin of so many nodes.
+
+    Returns
+    -------
+    tuple of Box or None
+        Of the nodes, and of the voxels that they cover; None where it is true nowhere.
+    """
+    found = ndimage.find_objects(mask.view(np.uint8))
+    if not found:
+        return None
+    nodes = tuple(slice(max(part.start - margin, 0), min(part.stop + margin, n)) for part, n in zip(found[0], mask.shape))
+    return nodes, tuple(slice(part.start * step, min((part.stop - 1) * step + 1, n))
+                        for part, step, n in zip(nodes, steps, shape))
 
 
 def node_points(grid, box: Box, steps: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,12 +12,12 @@ from ..errors import FlareSegError
 from .block import Block
 from .case import LABEL_OF, UNKNOWN
 from .cavity import wall
-from .coarse import coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
+from .coarse import box_around, coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
 from .flow import Tissue, carried, follow, moved
 from .fractal import fractal_noise
 from .noise import NoiseModel, residual_sd
 from .scene import Piece, Scene
-from .warping import NODE_MM, mobility, moving_box, warp
+from .warping import NODE_MM, mobility, warp
 
 MARGIN_MM = 40.0
 #: Near a rib an organ may still grow: bone's feather is narrower than for a push.
@@ -29,7 +29,7 @@ FAT_HU, FLESH_SOFTNESS = -20.0, 0.1
 #: Nodes of the flow lie so often apart as those of a push.
 EVERY = 2
 #: In a block of no more voxels the volume is measured on all of them.
-FEW_VOXELS = 1_500_000
+FEW_VOXELS = 1_000_000
 #: A step is to end so near the volume that the rest can be reckoned along it.
 LONGEST_REST = 1.3
 #: A nodular surface moves what lies so deep below it (mm, falling to 1 / e), in so many steps.
@@ -97,7 +97,7 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     """
     steps, fine = flow_steps(block), coarse_steps(block.grid.spacing, NODE_MM)
     tissue = _tissue(block, inside, steps, weight, still)
-    nodes, voxels = moving_box((tissue.mobility > 0) | (tissue.filled > 0), steps, inside.shape)
+    nodes, voxels = box_around((tissue.mobility > 0) | (tissue.filled > 0), steps, inside.shape)
     tissue, inside = tissue.part(nodes), inside[voxels]
     flow = follow(tissue if factor is None or factor > 1 else _reversed(tissue), 1.0 if factor is None else np.inf)
     displacement = _to_the_end(flow) if factor is None else _to_volume(flow, tissue, inside, steps, factor)

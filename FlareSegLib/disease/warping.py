@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..errors import FlareSegError
 from .block import Block
 from .case import UNKNOWN, Box
-from .coarse import coarse_steps, spread_out, spread_planes, thin_out
+from .coarse import box_around, coarse_steps, spread_out, spread_planes, thin_out
 
 NODE_MM = 2.5
 BONE_HU, AIR_HU = 200.0, -400.0
@@ -254,7 +254,7 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int], ha
         raise FlareSegError("disease_not_placed", "The tissue would fold; ask for a smaller change.")
     block.jacobian = min(block.jacobian, lowest)
 
-    parts = moving_box((displacement * displacement).sum(axis=0) > STILL_MM**2, steps, block.hu.shape)
+    parts = box_around((displacement * displacement).sum(axis=0) > STILL_MM**2, steps, block.hu.shape)
     if parts is not None:
         nodes, box = parts
         _pull(block, box, _warp_sources(block.labels[box], displacement[(slice(None), *nodes)], steps, spacing))
@@ -273,27 +273,6 @@ def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps, spacing):
         source[1] += j.take(at)
         source[2] += i.take(at)
         yield k, moving[None], source
-
-
-def moving_box(moving: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[Box, Box] | None:
-    """The part of a box of this shape in which something moves, with a node's margin.
-
-    Parameters
-    ----------
-    moving : numpy.ndarray
-        bool, nodes along k, j, i.
-
-    Returns
-    -------
-    tuple of Box or None
-        Of the nodes, and of the voxels; None where nothing moves.
-    """
-    found = ndimage.find_objects(moving.view(np.uint8))
-    if not found:
-        return None
-    nodes = tuple(slice(max(part.start - 1, 0), min(part.stop + 1, n)) for part, n in zip(found[0], moving.shape))
-    return nodes, tuple(slice(part.start * step, min((part.stop - 1) * step + 1, n))
-                        for part, step, n in zip(nodes, steps, shape))
 
 
 def _slabs(shape) -> Iterator[tuple[int, int]]:
@@ -336,7 +315,7 @@ def sample(images: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _labels_at(source: np.ndarray, labels: np.ndarray, cells: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    """Labels at indices (3, n): of the cell where its corners agree, else voted; of unknown organ none, but the stored."""
+    """Labels at indices (3, n): the cell's where its corners agree, else voted; no unknown organ, but the stored one."""
     last = np.array(labels.shape)[:, None] - 1
     cell = np.clip(source.astype(np.int32), 0, last, dtype=np.int32)
     new = cells.reshape(-1).take((cell[0] * labels.shape[1] + cell[1]) * labels.shape[2] + cell[2])

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from ...errors import FlareSegError
 from ..block import Block, Change, blurred_like_scan, replace
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Grid
 from ..cavity import wall, wall_on_voxels
-from ..coarse import coarse_steps, node_points, spread_out, thin_out
+from ..coarse import box_around, coarse_steps, node_points, spread_out, thin_out
 from ..fractal import fractal_noise
 from ..operation import BACKGROUND, Disease, Operation
 from ..parameters import quantity
@@ -23,6 +23,8 @@ FAT_HU, LUNG_HU, GAS_HU, LUNG_ML = (-160.0, -30.0), -500.0, -955.0, 40.0
 #: So far from liver and spleen fluid lies; nearer than this to kidneys and pancreas it does not.
 REACH_MM, RETROPERITONEAL_MM = 20.0, 9.0
 LEAST_ML = 20.0
+#: A node with less room holds none.
+POSSIBLE = 0.3
 #: Air and what borders on it; slices with such a share of lung belong to the chest.
 GASEOUS_HU, CHEST_SHARE = -250.0, 0.25
 CROSS = ndimage.generate_binary_structure(2, 1)[None]
@@ -30,8 +32,8 @@ CROSS = ndimage.generate_binary_structure(2, 1)[None]
 GRAVITY, MENISCUS = 0.12, 0.7
 #: How much the fluid's border wanders (SD), and the width over which it ends.
 WAVE_MM, SURFACE_MM = 2.5, 2.0
-#: The scan's blur carries fluid no farther than this.
-MARGIN_MM = 5.0
+#: The scan's blur carries fluid no farther than this; so many nodes are more.
+MARGIN_MM, MARGIN = 5.0, 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
         raise FlareSegError("disease_not_placed", "There is neither a liver nor a spleen to lie in fluid.")
     box = tuple(slice(min(b[a].start for b in boxes), max(b[a].stop for b in boxes)) for a in range(3))
     block = scene.block_of(scene.grown(box, REACH_MM + 4))
-    steps, node_mm = _nodes(block)
+    steps, node_mm = _nodes(block.grid)
     # At the border of lung or gas a voxel holds tissue and air, and only looks like fat.
     free = _between(block, *FAT_HU) & (wall_on_voxels(scene, block.box) < 0.5)
     wide = max(1, round(2.5 / block.grid.spacing[0]))
@@ -73,33 +75,38 @@ def edit(scene: Scene, operation: Operation) -> Change:
     # The patient lies on the back; y points there.
     order = near + wave - np.float32(GRAVITY) * points[1]
     wide = _widened(block, free, p.hu)
-    cover = _filled(block, room, order, p.volume, steps) * wide
+    node_ml = block.grid.voxel_ml * np.prod(steps)
+    if (room > POSSIBLE).sum() * node_ml < LEAST_ML:
+        raise FlareSegError("disease_not_placed", "There is too little fat around the organs to give way to fluid.")
+    cover = spread_out(_filled(room, order, p.volume / node_ml), steps, wide.shape) * wide
     # Borders hold more or less than the nodes tell; what is missing or too much shows once it is filled.
     there = max(float(cover.sum(dtype=np.float64)) * block.grid.voxel_ml, 1.0)
-    cover = _filled(block, room, order, p.volume * min(p.volume / there, 2.0), steps) * wide
+    volume = p.volume * min(p.volume / there, 2.0)
+    cover = spread_out(_filled(room, order, volume / node_ml), steps, wide.shape) * wide
     return _pour(scene, block, cover, p.hu, operation.seed)
 
 
 def edit_effusion(scene: Scene, operation: Operation) -> Change:
     """Fill the lowest parts of the pleural spaces; the lung gives way."""
     p: PleuralEffusion = operation.parameters
-    block = scene.block_of(scene.case.grid.whole)
-    steps, node_mm = _nodes(block)
-    lung = _lungs(thin_out(block.hu, steps), wall(scene, block.box, steps), block.grid.voxel_ml * np.prod(steps))
-    points = node_points(block.grid, block.box, steps)
-    edge = _edge(lung, node_mm)
-    wave = fractal_noise(points, operation.seed, 25.0, octaves=1)
-    order = MENISCUS * edge + wave - points[1]
-    cover, left = np.zeros(block.hu.shape, np.float32), points[0] > scene.middle_x
-    for side in (left, ~left):
-        if np.count_nonzero(lung & side):
-            room = (lung & side).astype(np.float32)
-            cover = np.maximum(cover, _filled(block, room, order, p.volume, steps, pushing=True))
-    if not cover.any():
+    case, (steps, node_mm) = scene.case, _nodes(scene.case.grid)
+    node_ml = case.grid.voxel_ml * np.prod(steps)
+    lung = _lungs(thin_out(case.hu, steps), wall(scene, case.grid.whole, steps), node_ml)
+    if not lung.any():
         raise FlareSegError("disease_not_placed", "The scan shows no lung for fluid to lie behind.")
+    nodes, box = box_around(lung, steps, case.hu.shape, MARGIN)
+    lung, points = lung[nodes], node_points(case.grid, box, steps)
+    wave = fractal_noise(points, operation.seed, 25.0, octaves=1)
+    order = MENISCUS * _edge(lung, node_mm) + wave - points[1]
+    left = points[0] > scene.middle_x
+    full = np.maximum(*(_filled((lung & side).astype(np.float32), order, p.volume / node_ml) for side in (left, ~left)))
     # Vessels of the lung drown, too.
-    closed = ndimage.binary_closing(lung, iterations=2)
-    deep = spread_out(np.clip(_edge(closed, node_mm) / 5, 0, 1), steps, block.hu.shape)
+    closed = ndimage.binary_closing(np.pad(lung, 2), iterations=2)[2:-2, 2:-2, 2:-2]
+    deep = np.clip(_edge(closed, node_mm) / 5, 0, 1)
+    # From here on only where there is fluid.
+    wet, inner = box_around(full > 0, steps, [part.stop - part.start for part in box], MARGIN)
+    block = scene.block_of(tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, inner)))
+    cover, deep = (spread_out(part[wet], steps, block.hu.shape) for part in (full, deep))
     cover *= _widened(block, _between(block, -1100.0, LUNG_HU), p.hu) | (deep > 0.9)
     return _pour(scene, block, cover, p.hu, operation.seed)
 
@@ -111,9 +118,9 @@ def _chest(scene: Scene, block: Block, steps) -> np.ndarray:
     return lung.sum(axis=(1, 2)) > CHEST_SHARE * np.maximum((~outside).sum(axis=(1, 2)), 1)
 
 
-def _nodes(block: Block):
-    steps = coarse_steps(block.grid.spacing, NODE_MM)
-    return steps, np.array([mm * step for mm, step in zip(reversed(block.grid.spacing), steps)])
+def _nodes(grid: Grid):
+    steps = coarse_steps(grid.spacing, NODE_MM)
+    return steps, np.array([mm * step for mm, step in zip(reversed(grid.spacing), steps)])
 
 
 def _between(block: Block, low: float, high: float) -> np.ndarray:
@@ -139,25 +146,22 @@ def _edge(mask: np.ndarray, node_mm) -> np.ndarray:
 def _lungs(hu: np.ndarray, outside: np.ndarray, node_ml: float) -> np.ndarray:
     """bool: large air in the trunk that is no gas of the bowel."""
     parts, count = ndimage.label((hu < LUNG_HU) & (np.asarray(outside, np.float32) < 0.5))
-    numbers = np.arange(1, count + 1)
-    if not count:
-        return parts > 0
-    large = np.bincount(parts.ravel(), minlength=count + 1)[1:] * node_ml > LUNG_ML
-    return np.isin(parts, numbers[large & (ndimage.median(hu, parts, numbers) > GAS_HU)])
+    large = np.flatnonzero(np.bincount(parts.ravel()) * node_ml > LUNG_ML)
+    lungs = np.zeros(count + 1, bool)
+    lungs[[number for number in large if number and np.median(hu[parts == number]) > GAS_HU]] = True
+    return lungs[parts]
 
 
-def _filled(block: Block, room: np.ndarray, order: np.ndarray, volume: float, steps,
-            pushing: bool = False) -> np.ndarray:
-    """Fill room (nodes, 0 to 1) in an order until the volume (ml) is reached; how full each voxel is, 0 to 1."""
-    possible = room > 0.3
-    node_ml = block.grid.voxel_ml * np.prod(steps)
-    if not pushing and possible.sum() * node_ml < LEAST_ML:
-        raise FlareSegError("disease_not_placed", "There is too little fat around the organs to give way to fluid.")
+def _filled(room: np.ndarray, order: np.ndarray, volume: float) -> np.ndarray:
+    """Fill room (nodes, 0 to 1) in an order until the volume (in nodes) is reached; how full each node is, 0 to 1."""
+    possible = room > POSSIBLE
+    if not possible.any():
+        return np.zeros(room.shape, np.float32)
     sequence = np.argsort(order[possible], kind="stable")
-    filled = np.cumsum(room[possible][sequence]) * node_ml
+    filled = np.cumsum(room[possible][sequence])
     level = order[possible][sequence][min(int(np.searchsorted(filled, volume)), len(sequence) - 1)]
     reached = np.clip((level - order) / SURFACE_MM + 0.5, 0, 1) * ndimage.maximum_filter(np.clip(3 * room, 0, 1), 3)
-    return spread_out(reached.astype(np.float32), steps, block.hu.shape)
+    return reached.astype(np.float32)
 
 
 def _widened(block: Block, free: np.ndarray, hu: float) -> np.ndarray:

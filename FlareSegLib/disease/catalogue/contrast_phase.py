@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from ..block import Block, Change
 from ..blood import BLOOD_HU, Blood, find_blood
-from ..case import LABEL_OF, UNKNOWN
-from ..coarse import coarse_steps, node_points, spread_out, thin_out
+from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN
+from ..coarse import coarse_steps, node_points, spread_out, spread_planes, thin_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation
 from ..parameters import choice, quantity, switch
@@ -55,14 +55,16 @@ def edit(scene: Scene, operation: Operation) -> Change:
     p: ContrastPhase = operation.parameters
     rng = np.random.default_rng((operation.seed, 6))
     patient = {name: 1 + PATIENT_SPREAD * float(np.clip(rng.standard_normal(), -2, 2)) for name in ("blood", *LABEL_OF)}
-    block = scene.block_of(scene.case.grid.whole)
     more = _rest(scene, p.phase, patient["blood"])
     for name in LABEL_OF:
         if scene.has(name):
             _lay_organ(scene, more, name, p, patient[name], operation.seed)
-    more[block.labels == UNKNOWN] = 0
-    block.hu += more
-    return block.change(contrast_changed=True)
+    case, hu = scene.case, scene.case.hu.copy()
+    # Slice by slice: copies of a whole case take long.
+    for plane, labels, extra in zip(hu, case.labels, more):
+        changed = (extra != 0) & (labels != UNKNOWN)
+        plane[changed] = np.clip(np.rint(plane[changed] + extra[changed]), LOWEST_HU, HIGHEST_HU)
+    return Change(case.grid.whole, hu, case.labels.copy(), contrast_changed=True)
 
 
 def _target(phase: str, tissue: str, patient: float) -> float:
@@ -73,25 +75,27 @@ def _target(phase: str, tissue: str, patient: float) -> float:
 
 def _rest(scene: Scene, phase: str, patient: float) -> np.ndarray:
     """Change (HU, float32, whole case) of vessels, heart and bowel wall."""
-    case, blood = scene.case, find_blood(scene)
+    case = scene.case
     more = np.zeros(case.hu.shape, np.float32)
     if scene.phase == "native":
         return more
-    found = np.argwhere(blood.soft > 0.1)
-    if not len(found):
+    blood = find_blood(scene)
+    found = ndimage.find_objects((blood.soft > 0.1).view(np.uint8))
+    if not found:
         return more
-    low, high = found.min(axis=0), found.max(axis=0) + 1
-    rows, columns = (slice(low[a] * blood.steps[a], min(high[a] * blood.steps[a], case.hu.shape[a])) for a in (1, 2))
-    soft, arterial = (spread_out(nodes, blood.steps, case.hu.shape) for nodes in (blood.soft, blood.arterial))
+    nodes = (slice(None), *found[0][1:])
+    rows, columns = (slice(part.start * step, min(part.stop * step, n))
+                     for part, step, n in zip(nodes[1:], blood.steps[1:], case.hu.shape[1:]))
     sigma = [VESSEL_MM / mm for mm in case.grid.spacing[1::-1]]
-    for k in range(case.hu.shape[0]):
-        plane = case.hu[k, rows, columns].astype(np.float32)
+    planes, result = case.hu[:, rows, columns], more[:, rows, columns]
+    fields = spread_planes(np.stack([blood.soft[nodes], blood.arterial[nodes]]), blood.steps, planes.shape)
+    for k, (soft, arterial) in enumerate(fields):
+        plane = planes[k].astype(np.float32)
         smooth = ndimage.gaussian_filter(plane, sigma, truncate=2.5)
         # What departs from the smooth image by more than noise does is a vessel's edge.
         smooth += (plane - smooth) - np.clip(plane - smooth, -NOISE_HU, NOISE_HU)
-        more[k, rows, columns] = soft[k, rows, columns] * (
-            _unenhanced(smooth) if phase == "native" else
-            _changed_blood(smooth, arterial[k, rows, columns], scene.phase, phase, blood, patient))
+        result[k] = soft * (_unenhanced(smooth) if phase == "native" else
+                            _changed_blood(smooth, arterial, scene.phase, phase, blood, patient))
     return more
 
 
