@@ -1,0 +1,1 @@
+"""A CT and its labels on a page of one's own browser, served by this process alone."""
