@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
-    parser.add_argument("--synthesis", type=Path, metavar="STORE", help="train on a training set that "
+    parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of the training set; default all")
     parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
@@ -50,10 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.synthesis is not None:
-        from .synthesis.stored import training_cases
+        from .synthesis.stored import joint_training_cases
 
-        cases = training_cases(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
-                               frozenset(options.without))
+        cases = joint_training_cases(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
+                                     frozenset(options.without))
     else:
         entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
         cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]

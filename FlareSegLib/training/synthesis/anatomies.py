@@ -18,6 +18,8 @@ from .tissues import FIRST_ORGAN, LANDMARKS, Tissue
 #: The made patient is looked over on nodes so many mm apart.
 SURVEY_MM = 8.0
 WIDEST_MM = 409.0
+#: How far beyond the organs a scan goes at most, down and up, and how long it is: of an abdomen, of a trunk.
+ABDOMEN_MM, TRUNK_MM = (70.0, 40.0, 320.0), (420.0, 280.0, 800.0)
 #: A slice belongs to the new scan where at least this share of the body can be told from the host.
 KNOWN_SHARE = 0.9
 #: Organs lie at least this deep in the body, mm.
@@ -73,20 +75,23 @@ def place(target: OrganMap, host: Host, rng: np.random.Generator) -> Placement:
 
 
 def scan_grid(target: OrganMap, host: Host, placement: Placement, spacing: tuple[float, float, float],
-              rng: np.random.Generator, longest_mm: float = 320.0) -> Grid | None:
+              rng: np.random.Generator, reach_mm: tuple[float, float, float] = ABDOMEN_MM) -> Grid | None:
     """Draw which part of the new patient is scanned: all of the body in plane, organs and something around along z.
 
     Parameters
     ----------
     spacing : tuple of float
         i, j, k, mm.
+    reach_mm : tuple of float
+        `ABDOMEN_MM` or `TRUNK_MM`.
 
     Returns
     -------
     Grid or None
         None where the host shows too little of it.
     """
-    survey = _survey(target.grid)
+    below, above, longest_mm = reach_mm
+    survey = _survey(target.grid, max(60.0, below, above))
     x = points_of(survey)
     in_target = placement.shape.apply(x)
     at = index_at(host.grid, placement.to_host(x, in_target))
@@ -102,8 +107,8 @@ def scan_grid(target: OrganMap, host: Host, placement: Placement, spacing: tuple
     if not len(usable) or not len(with_organs):
         return None
     z = survey.origin[2] + SURVEY_MM * np.arange(survey.shape[0])
-    low = max(z[usable[0]], z[with_organs[0]] - rng.uniform(0, 70))
-    high = min(z[usable[-1]], z[with_organs[-1]] + rng.uniform(0, 40))
+    low = max(z[usable[0]], z[with_organs[0]] - rng.uniform(0, below))
+    high = min(z[usable[-1]], z[with_organs[-1]] + rng.uniform(0, above))
     if high - low < 60:
         return None
     if high - low > longest_mm:
@@ -118,8 +123,8 @@ def scan_grid(target: OrganMap, host: Host, placement: Placement, spacing: tuple
     return Grid(shape, spacing, (*map(float, lower), float(low)), IDENTITY)
 
 
-def _survey(grid: Grid) -> Grid:
-    margin = (120.0, 120.0, 60.0)
+def _survey(grid: Grid, along_z: float) -> Grid:
+    margin = (120.0, 120.0, along_z)
     shape = tuple(int((n * mm + 2 * m) / SURVEY_MM) for n, mm, m in zip(grid.shape, reversed(grid.spacing), margin[::-1]))
     return Grid(shape, (SURVEY_MM,) * 3, tuple(o - m for o, m in zip(grid.origin, margin)), IDENTITY)
 

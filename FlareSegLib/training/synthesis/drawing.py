@@ -11,7 +11,7 @@ from ...disease.case import Case
 from ...errors import FlareSegError
 from ...volumes.volume import Volume
 from ..cases import read_case_list
-from .anatomies import make_anatomy, place, scan_grid
+from .anatomies import ABDOMEN_MM, TRUNK_MM, make_anatomy, place, scan_grid
 from .appearance import draw_palette, paint
 from .hosts import Host, find_hosts, read_host
 from .label_maps import OrganMap, find_donors, find_label_maps, organ_map, read_donor, read_organ_map, transplanted
@@ -154,7 +154,9 @@ def _arrange(sources: Sources, mix: SynthesisMix, host, rng: np.random.Generator
     target, name, donors = _draw_target(sources, mix, rng)
     placement = place(target, host, rng)
     slice_mm, count = draw_slices(rng)
-    grid = scan_grid(target, host, placement, (WORKING_MM, WORKING_MM, slice_mm / count), rng)
+    # No draw where there are no trunks: mixes without them make what they made before there were any
+    reach = TRUNK_MM if mix.trunk > 0 and rng.random() < mix.trunk else ABDOMEN_MM
+    grid = scan_grid(target, host, placement, (WORKING_MM, WORKING_MM, slice_mm / count), rng, reach)
     return target, name, donors, placement, grid, count
 
 

@@ -211,10 +211,10 @@ def _larger_than(mask: np.ndarray, ml: float) -> np.ndarray:
 
 #: ICRP 110's organ numbers, the same for both sexes (ICRP Publication 110, annex A); all others become fat.
 _ICRP = {
-    Tissue.SKIN: (123,), Tissue.MUSCLE: (107, 115, 126, 131, 132, 135, 136, 137, 139), Tissue.FAT: (62, 64, 117),
+    Tissue.SKIN: (123, 125), Tissue.MUSCLE: (107, 109, 115, 126, 131, 132, 135, 136, 137, 139), Tissue.FAT: (62, 64, 117),
     Tissue.CORTICAL_BONE: (22, 24, 28, 41, 43, 45, 47, 49, 51, 53, 55),
     Tissue.MARROW: (23, 25, 29, 42, 44, 46, 48, 50, 52, 54, 56), Tissue.CARTILAGE: (58,), Tissue.LUNG: (97, 99),
-    Tissue.BLOOD: (10, 96, 98), Tissue.HEART: (87, 88),
+    Tissue.BLOOD: (10, 12, 96, 98), Tissue.HEART: (87, 88),
     Tissue.BOWEL_WALL: (63, 65, 74, 76, 78, 80, 82, 84, 86, 103, 111, 112),
     Tissue.CONTENT: (75, 77, 79, 81, 83, 85), Tissue.GAS: (7, 8, 140), Tissue.STOMACH: (72, 73),
     Tissue.GALLBLADDER: (70, 71), Tissue.LIVER: (95,), Tissue.LEFT_KIDNEY: (89, 90), Tissue.RIGHT_KIDNEY: (92, 93),
@@ -223,8 +223,8 @@ _ICRP = {
 }
 _ICRP_ARMS = (11, *range(13, 24), 59, 108, 118, 124)
 _ICRP_LUMBAR_SPINE, _ICRP_LIVER = 51, 95
-#: Of the phantom so much is kept above the liver and below the lumbar spine, mm.
-_ABOVE_MM, _BELOW_MM = 60.0, 40.0
+#: Of the phantom so much is kept above the liver and below the lumbar spine, mm: from the shoulders to the thighs.
+_ABOVE_MM, _BELOW_MM = 200.0, 240.0
 
 
 def _icrp_host(folder: Path, sex: str) -> Host:
@@ -232,7 +232,7 @@ def _icrp_host(folder: Path, sex: str) -> Host:
     ids, step = np.asarray(axial.array), axial.spacing[2]
     first = np.flatnonzero((ids == _ICRP_LUMBAR_SPINE).any(axis=(1, 2)))[0] - int(_BELOW_MM / step)
     last = np.flatnonzero((ids == _ICRP_LIVER).any(axis=(1, 2)))[-1] + int(_ABOVE_MM / step)
-    ids = ids[first:last]
+    ids = ids[max(first, 0):last]
     table = np.full(256, Tissue.FAT, np.uint8)
     table[[0, *_ICRP_ARMS]] = Tissue.OUTSIDE
     for tissue, numbers in _ICRP.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +56,19 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset(), kinds: t
                          getattr(mix, origin["kind"]) * origin["weight"] / total[origin["kind"]],
                          case.record.slices_with)
             for case, origin in chosen if getattr(mix, origin["kind"]) > 0]
+
+
+def joint_training_cases(stores: Sequence[Path], left_out: frozenset[str] = frozenset(), kinds: tuple[str, ...] = KINDS,
+                         without: frozenset[str] = frozenset()) -> list[TrainingCase]:
+    """`training_cases` of several stores, each drawn as often as it has cases.
+
+    Raises
+    ------
+    FlareSegError
+        As `training_cases`.
+    """
+    sets = [training_cases(store, left_out, kinds, without) for store in stores]
+    return [replace(case, weight=case.weight * len(cases)) for cases in sets for case in cases]
 
 
 def fully_labelled(store: Path) -> SliceStore:

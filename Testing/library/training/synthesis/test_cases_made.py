@@ -7,7 +7,7 @@ import pytest
 
 from FlareSegLib.disease.case import Case
 from FlareSegLib.errors import FlareSegError
-from FlareSegLib.training.synthesis.anatomies import Placement, make_anatomy, place, scan_grid
+from FlareSegLib.training.synthesis.anatomies import ABDOMEN_MM, TRUNK_MM, Placement, make_anatomy, place, scan_grid
 from FlareSegLib.training.synthesis.hosts import find_hosts, host_from_ct, read_host
 from FlareSegLib.training.synthesis.registration import Transform, node_grid
 from FlareSegLib.training.synthesis.shapes import ShapeSettings, random_shape
@@ -26,6 +26,13 @@ def placement(target, host):
 @pytest.fixture(scope="module")
 def grid(target, host, placement):
     return scan_grid(target, host, placement, SPACING, np.random.default_rng(0))
+
+
+def test_a_scan_reaches_as_far_as_it_is_told_and_no_further_than_the_host(target, host, placement, grid):
+    lengths = [scan_grid(target, host, placement, SPACING, np.random.default_rng(0), reach).shape[0]
+               for reach in ((5.0, 5.0, 320.0), ABDOMEN_MM, TRUNK_MM)]
+    assert lengths[0] < lengths[1] == grid.shape[0] <= lengths[2]
+    assert lengths[2] * SPACING[2] < 1.3 * host.grid.shape[0] * host.grid.spacing[2]
 
 
 def sides_are_right(tissues):

@@ -25,7 +25,7 @@ from FlareSegLib.training.synthesis.drawing import find_sources, kind_of
 from FlareSegLib.training.synthesis.make import Plan, make
 from FlareSegLib.training.synthesis.mix import SynthesisMix, mix_from
 from FlareSegLib.training.synthesis.sheet import write_sheet
-from FlareSegLib.training.synthesis.stored import fully_labelled, training_cases
+from FlareSegLib.training.synthesis.stored import fully_labelled, joint_training_cases, training_cases
 
 MIX = SynthesisMix(transferred=0.3, synthetic=0.3, phantom_host=0.0, icrp_host=0.0, diseased=0.0, organ_shift=0.0)
 
@@ -111,6 +111,13 @@ def test_ingredients_can_be_left_out(made, tmp_path):
     origin.write_text(json.dumps({**json.loads(origin.read_text()), "donors": ["liver_0"]}))
     names = {case.name for case in training_cases(store)}
     assert names - {case.name for case in training_cases(store, without=frozenset(["donors"]))} == {"transferred_00001"}
+
+
+def test_several_sets_are_drawn_as_often_as_they_have_cases(made, tmp_path):
+    copy = Path(shutil.copytree(made.out, tmp_path / "copy"))
+    joint, alone = joint_training_cases([made.out, copy]), training_cases(made.out)
+    assert sum(case.weight for case in joint) == pytest.approx(2 * len(alone) * sum(case.weight for case in alone))
+    assert len(joint) == 2 * len(alone)
 
 
 def test_the_plain_loop_trains_on_it(made, tmp_path):
