@@ -1,7 +1,8 @@
 # make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
 # make demo CT=path   the same with a CT of yours
 # make test           install and run all tests
-# make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes a quarter of an hour)
+# make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
+# make bench-scaling  how the time grows with slices, spacing and threads: a table and scaling.png
 # make bench-training the benchmark against nnU-Net's own trainer and loader (installs the same)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 CT ?= demo/phantom.nii.gz
 
-.PHONY: demo test bench bench-training lint clean
+.PHONY: demo test bench bench-scaling bench-training lint clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -22,6 +23,9 @@ test: $(VENV)/installed-test
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python Testing/benchmarks/predictor.py
+
+bench-scaling: $(VENV)/installed-bench
+	$(BIN)/python Testing/benchmarks/scaling.py --plot scaling.png
 
 bench-training: $(VENV)/installed-bench
 	$(BIN)/python Testing/benchmarks/training.py

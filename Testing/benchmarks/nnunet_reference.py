@@ -120,7 +120,12 @@ def _copy_layer(ours: nn.Module, theirs: nn.Module) -> None:
 
 
 class Reference:
-    """nnU-Net's predictor without mirroring, ready to predict.
+    """nnU-Net's predictor, ready to predict.
+
+    Parameters
+    ----------
+    mirroring : bool
+        Its default, four passes a slice, whose logits are averaged.
 
     Attributes
     ----------
@@ -130,22 +135,23 @@ class Reference:
         Forward passes so far, counted at the network itself; one slice each.
     """
 
-    def __init__(self, network: nn.Module, spacing: list[float], patch: tuple[int, int]):
+    def __init__(self, network: nn.Module, spacing: list[float], patch: tuple[int, int], mirroring: bool = False):
         manager = PlansManager(plans(spacing, patch))
         with contextlib.redirect_stdout(None):  # it says that results stay on the CPU: there is nothing else here
-            self._predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"))
+            self._predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device("cpu"))
         self._predictor.manual_initialization(network, manager, manager.get_configuration("2d"),
-                                              [network.state_dict()], DATASET, "nnUNetTrainer", None)
+                                              [network.state_dict()], DATASET, "nnUNetTrainer", (0, 1) if mirroring else None)
         self.network = network
         self.slices_run = 0
         network.register_forward_hook(self._count)
 
     @classmethod
-    def from_file(cls, weights: Path, spacing: list[float], patch: tuple[int, int]) -> Reference:
+    def from_file(cls, weights: Path, spacing: list[float], patch: tuple[int, int],
+                  mirroring: bool = False) -> Reference:
         """Return the predictor with the weights of a file."""
         network = build_network()
         network.load_state_dict(torch.load(weights, weights_only=True))
-        return cls(network, spacing, patch)
+        return cls(network, spacing, patch, mirroring)
 
     def predict(self, array: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
         """Return the labels (uint8) of a CT (slices, rows, columns) with its spacing in that order, mm.

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ SEED = 2021
 #: Above this the two networks are not the same; rounding alone stays far below.
 LARGEST_LOGIT_DIFFERENCE = 1e-4
 CHECKED_SLICES = 3  # the least that passes for a volume
+TIMED_SLICES = 4  # of a stream, for the rate inside the network
 
 CT_FILE, BUNDLE, NNUNET_WEIGHTS = "ct.npy", "model", "nnunet.pt"
 
@@ -39,12 +41,15 @@ class Outcome:
         Number format of the network.
     threads : int
         torch's threads.
+    runtime : str
+        What ran the network.
     """
 
     seconds: float
     slices: int
     precision: str
     threads: int
+    runtime: str = "torch"
 
 
 def prepare(folder: Path, slices: int) -> None:
@@ -93,27 +98,55 @@ def _check_same(array: np.ndarray, bundle, network, reference) -> dict:
             "classes": np.unique(ours).tolist()}
 
 
-def flareseg(array: np.ndarray, folder: Path, exact: bool) -> tuple[np.ndarray, Outcome]:
-    """FlareSeg as its Python API runs it."""
+def flareseg(array: np.ndarray, folder: Path, model: str | None = None,
+             **options) -> tuple[np.ndarray, Outcome]:
+    """FlareSeg as its Python API runs it; `model` None: the paper's network with random weights."""
     import torch
     from FlareSegLib.inference.segment import segment
     from FlareSegLib.models.bundle import read_bundle
+    from FlareSegLib.models.store import find_bundle
     from FlareSegLib.volumes.volume import Volume
 
-    ct, bundle = Volume(array, SPACING), read_bundle(folder / BUNDLE)
+    ct, bundle = Volume(array, SPACING), read_bundle(folder / BUNDLE) if model is None else find_bundle(model)
     started = time.perf_counter()
-    result = segment(ct, bundle, device="cpu", exact=exact)
+    result = segment(ct, bundle, device="cpu", **options)
     seconds = time.perf_counter() - started
-    return result.label_map.array, Outcome(seconds, result.slices_run, result.precision, torch.get_num_threads())
+    return result.label_map.array, Outcome(seconds, result.slices_run, result.precision, torch.get_num_threads(),
+                                           result.runtime)
 
 
-def nnunet(array: np.ndarray, folder: Path, isotropic: bool) -> tuple[np.ndarray, Outcome]:
+def network_gflops(array: np.ndarray, folder: Path, model: str | None = None, exact: bool = False,
+                   runtime: str = "auto") -> float:
+    """10^9 operations a second inside the network: slices of its own grid, from the end of the first to the last."""
+    from FlareSegLib.inference.device import cpu_device
+    from FlareSegLib.inference.predictor import SliceTask, predict_slices
+    from FlareSegLib.inference.runtime import choose_runtime
+    from FlareSegLib.models.bundle import load_network, read_bundle
+    from FlareSegLib.models.store import find_bundle
+    from FlareSegLib.networks.complexity import slice_macs
+    from FlareSegLib.preprocessing.inplane import InPlanePlan
+
+    bundle = read_bundle(folder / BUNDLE) if model is None else find_bundle(model)
+    device = choose_runtime(cpu_device(exact), bundle.network, runtime)
+    rows, columns = bundle.grid
+    slice_ = array[len(array) // 2, :rows, :columns].astype(np.float32)
+    task = SliceTask(lambda index: slice_, InPlanePlan(*[bundle.grid] * 3), bundle.normalisation)
+    warm, timed = 2 * device.streams, TIMED_SLICES * device.streams
+    labels = predict_slices(load_network(bundle), device, task, tuple(range(warm + timed)))
+    for done, _ in enumerate(labels, start=1):
+        if done == warm:
+            started = time.perf_counter()
+    return 2e-9 * slice_macs(bundle.network, rows, columns) * timed / (time.perf_counter() - started)
+
+
+def nnunet(array: np.ndarray, folder: Path, isotropic: bool = False,
+           mirroring: bool = False) -> tuple[np.ndarray, Outcome]:
     """nnU-Net's predictor, isotropic as in the paper or on the slices as they are."""
     import torch
     from nnunet_reference import Reference
 
     spacing = [SPACING[0]] * 3 if isotropic else [SPACING[1], SPACING[0]]
-    reference = Reference.from_file(folder / NNUNET_WEIGHTS, spacing, (SIDE, SIDE))
+    reference = Reference.from_file(folder / NNUNET_WEIGHTS, spacing, (SIDE, SIDE), mirroring)
     started = time.perf_counter()
     labels = reference.predict(array, SPACING[::-1])
     seconds = time.perf_counter() - started
@@ -121,10 +154,23 @@ def nnunet(array: np.ndarray, folder: Path, isotropic: bool) -> tuple[np.ndarray
 
 
 VARIANTS = {
-    "flareseg": lambda array, folder: flareseg(array, folder, exact=False),
-    "flareseg-exact": lambda array, folder: flareseg(array, folder, exact=True),
-    "nnunet-isotropic": lambda array, folder: nnunet(array, folder, isotropic=True),
-    "nnunet-native": lambda array, folder: nnunet(array, folder, isotropic=False),
+    "flareseg": flareseg,
+    "flareseg-torch": partial(flareseg, runtime="torch"),
+    "flareseg-exact": partial(flareseg, exact=True),
+    "flareseg-lite": partial(flareseg, model="default"),
+    "flareseg-lite-fast": partial(flareseg, model="default", fast=True),
+    "nnunet-isotropic": partial(nnunet, isotropic=True),
+    "nnunet-native": nnunet,
+    "nnunet-native-mirrored": partial(nnunet, mirroring=True),
+}
+
+
+#: Their rate inside the network is measured apart, so that it counts neither as time nor as memory.
+RATED = {
+    "flareseg": network_gflops,
+    "flareseg-torch": partial(network_gflops, runtime="torch"),
+    "flareseg-exact": partial(network_gflops, exact=True),
+    "flareseg-lite": partial(network_gflops, model="default"),
 }
 
 
@@ -133,10 +179,13 @@ def _write_json(path: Path, content: dict) -> None:
 
 
 def main(name: str, folder: Path, slices: int | None = None) -> None:
-    """Run one variant, or "prepare" with its number of slices."""
+    """Run one variant, "prepare" with its number of slices, or "rate-" and a variant's name."""
     if name == "prepare":
         return prepare(folder, slices)
-    labels, outcome = VARIANTS[name](np.load(folder / CT_FILE), folder)
+    array = np.load(folder / CT_FILE)
+    if name.startswith("rate-"):
+        return _write_json(folder / f"{name}.json", RATED[name.removeprefix("rate-")](array, folder))
+    labels, outcome = VARIANTS[name](array, folder)
     np.save(folder / f"{name}.npy", labels.astype(np.uint8, copy=False))
     _write_json(folder / f"{name}.json", asdict(outcome))
 
