@@ -1,4 +1,4 @@
-"""Dice of the starter model on patients it was not trained on.
+"""Dice and surface distance of the starter model on patients it was not trained on.
 
 ``python -m FlareSegLib.evaluation.leave_one_out DATA RUNS --json accuracy.json`` segments every CT of each patient
 with the network trained without that patient (``RUNS/without_PATIENT.pt``), through the same code that
@@ -9,89 +9,128 @@ manual ones are kept apart, and so are the paper's method and the result of ``--
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-import torch
+import numpy as np
 
-from ..inference.device import choose_device
 from ..inference.postprocess import keep_largest_pieces
-from ..inference.segment import label_axial
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
 from ..training.cases import read_case_list
-from ..training.starter import STARTER_NETWORK, starter_bundle
-from ..volumes.orientation import from_axial, to_axial
+from ..training.json_files import write_json
+from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
-from .agreement import dice
+from .held_out import agreement, checkpoint_without, find_labels, known_organs, read_checkpoint, warned, wrong_side_ml
+from .statistics import bootstrap_interval
 
-#: Fields of a row that hold Dice values, and what a table calls them.
-KINDS = {"silver": "silver", "silver_keep_largest": "silver, islands removed", "manual": "manual"}
-
-
-def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
-    """Return the averaged network of a training checkpoint and the steps it was trained for."""
-    state = torch.load(path, weights_only=True)
-    network = UNet2D(STARTER_NETWORK)
-    network.load_state_dict(state["average"])
-    return network.eval(), state["step"]
+#: Against what a row compares; "islands removed" is the result of ``--keep-largest``.
+REFERENCES = ("silver", "silver, islands removed", "manual")
+METRICS = ("dice", "nsd")
+#: An interval over fewer patients says nothing.
+LEAST_PATIENTS = 5
 
 
-def evaluate_case(entry: dict, data: Path, network: UNet2D) -> dict:
-    """Return one row: the case, its slice spacing and the Dice of each organ, each kind of reference apart."""
+def evaluate_case(entry: dict, data: Path, network: UNet2D) -> list[dict]:
+    """Return one row a kind of reference: the case, and Dice and surface distance (NSD) of each organ."""
     folder = data / entry["name"]
     ct = read_volume(folder / "ct.nii.gz")
-    axial, order = to_axial(ct)
-    labels, _ = label_axial(axial, starter_bundle(), network, choose_device("auto"))
-    labels = from_axial(labels, order)
-    silver = read_label_map(folder / entry["labels"]).array
-    known = [organ for organ in FLARE_ORGANS
-             if organ.label not in entry.get("unlabelled", ()) and (silver == organ.label).any()]
-    pieces = keep_largest_pieces(labels, FLARE_ORGANS)
-    row = {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
-           "slice_spacing_mm": round(axial.spacing[2], 2),
-           "silver": {organ.name: round(dice(labels, silver, organ.label), 4) for organ in known},
-           "silver_keep_largest": {organ.name: round(dice(pieces, silver, organ.label), 4) for organ in known}}
+    found = find_labels(ct, network)
+    silver = read_label_map(folder / entry["labels"])
+    known = known_organs(silver, entry.get("unlabelled", ()))
+    about = {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
+             "slice_spacing_mm": round(to_axial(ct)[0].spacing[2], 2)}
+    pieces = found.with_array(keep_largest_pieces(found.array, FLARE_ORGANS))
+    rows = [{**about, "reference": "silver", **agreement(found, silver, known), "warnings": warned(ct, found),
+             "wrong_side_ml": wrong_side_ml(ct, found, silver)},
+            {**about, "reference": "silver, islands removed", **agreement(pieces, silver, known),
+             "warnings": warned(ct, pieces), "wrong_side_ml": wrong_side_ml(ct, pieces, silver)}]
     if "manual_liver" in entry:
-        manual = (read_label_map(folder / entry["manual_liver"]).array > 0).astype("uint8")
-        row["manual"] = {"liver": round(dice(labels == 1, manual, 1), 4)}
-    return row
+        manual = read_label_map(folder / entry["manual_liver"])
+        manual = manual.with_array((manual.array > 0).astype(np.uint8))
+        rows.append({**about, "reference": "manual", **agreement(found, manual, ("liver",))})
+    return rows
+
+
+def summaries(rows: list[dict]) -> list[dict]:
+    """Return mean and interval for each kind of reference, contrast, organ and metric.
+
+    A patient's CTs are averaged first, as they are not independent. The interval is the percentile bootstrap over
+    patients (`statistics.bootstrap_interval`); None for fewer than `LEAST_PATIENTS`.
+    """
+    found = []
+    for reference in REFERENCES:
+        for contrast in (True, False):
+            chosen = [row for row in rows if row["reference"] == reference and row["contrast"] == contrast]
+            for metric in METRICS:
+                for organ in FLARE_ORGANS:
+                    values: dict[str, list[float]] = {}
+                    for row in chosen:
+                        if organ.name in row[metric]:
+                            values.setdefault(row["patient"], []).append(row[metric][organ.name])
+                    if values:
+                        found.append({"reference": reference, "contrast": contrast, "metric": metric,
+                                      "organ": organ.name, "cts": sum(map(len, values.values())),
+                                      **_mean_over([float(np.mean(each)) for each in values.values()])})
+    return found
+
+
+def _mean_over(patients: list[float]) -> dict:
+    interval = bootstrap_interval(np.array(patients)) if len(patients) >= LEAST_PATIENTS else None
+    return {"patients": len(patients), "mean": round(float(np.mean(patients)), 4),
+            "interval": None if interval is None else [round(end, 4) for end in interval]}
 
 
 def format_rows(rows: list[dict]) -> str:
-    """Return the rows as a Markdown table."""
+    """Return the rows as a Markdown table: Dice / NSD by organ."""
     names = [organ.name for organ in FLARE_ORGANS]
     lines = ["| CT (left out) | contrast | slices | training | reference | " + " | ".join(names) + " |",
              "|---" * (5 + len(names)) + "|"]
     for row in rows:
-        for kind in KINDS:
-            if kind in row:
-                values = " | ".join(f"{row[kind][name]:.3f}" if name in row[kind] else "–" for name in names)
-                contrast = "yes" if row["contrast"] else "no"
-                lines.append(f"| {row['case']} | {contrast} | {row['slice_spacing_mm']:g} mm | {row['training']} "
-                             f"| {KINDS[kind]} | {values} |")
+        values = " | ".join(_pair(row, name) for name in names)
+        lines.append(f"| {row['case']} | {'yes' if row['contrast'] else 'no'} | {row['slice_spacing_mm']:g} mm | "
+                     f"{row['training']} | {row['reference']} | {values} |")
     return "\n".join(lines)
+
+
+def _pair(row: dict, organ: str) -> str:
+    if organ not in row["dice"]:
+        return "–"
+    return f"{row['dice'][organ]:.3f} / " + (f"{row['nsd'][organ]:.3f}" if organ in row["nsd"] else "–")
+
+
+def format_summaries(found: list[dict]) -> str:
+    """Return `summaries` as a Markdown table."""
+    lines = ["| reference | contrast | metric | organ | mean | 95 % interval | patients (CTs) |", "|---" * 7 + "|"]
+    for each in found:
+        interval = "too few patients" if each["interval"] is None else "{:.3f} to {:.3f}".format(*each["interval"])
+        lines.append(f"| {each['reference']} | {'yes' if each['contrast'] else 'no'} | {each['metric'].upper()} | "
+                     f"{each['organ']} | {each['mean']:.3f} | {interval} | {each['patients']} ({each['cts']}) |")
+    return "\n".join(lines).replace("DICE", "Dice")
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("runs", type=Path, help="folder with without_PATIENT.pt")
-    parser.add_argument("--note", default="", help="added to each row's number of training steps, for instance its recipe")
+    parser.add_argument("--cases", nargs="*", metavar="NAME", help="only these CTs")
+    parser.add_argument("--note", default="", help="added to each row's training steps, for instance its recipe")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
     rows = []
     for entry in read_case_list():
-        checkpoint = options.runs / f"without_{entry['patient']}.pt"
-        if not checkpoint.exists():
-            print(f"{entry['name']}: no {checkpoint.name}, not evaluated")
+        if options.cases and entry["name"] not in options.cases:
+            continue
+        checkpoint = checkpoint_without(options.runs, entry["patient"])
+        if checkpoint is None:
+            print(f"{entry['name']}: no without_{entry['patient']}.pt, not evaluated")
             continue
         network, steps = read_checkpoint(checkpoint)
-        rows.append({**evaluate_case(entry, options.data, network), "training": f"{steps} steps{options.note}"})
-        print(rows[-1], flush=True)
-    print(format_rows(rows))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        rows += [{**row, "training": f"{steps} steps{options.note}"}
+                 for row in evaluate_case(entry, options.data, network)]
+        print(f"{entry['name']}: {rows[-1]['dice']}", flush=True)
+        if options.json:
+            write_json(options.json, rows, indent=1)
+    print(format_rows(rows), format_summaries(summaries(rows)), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -254,8 +254,8 @@ def _weights_content(network: UNet, precision: str) -> bytes:
     tensors = {name: tensor.detach().to("cpu", kind).contiguous() for name, tensor in network.state_dict().items()}
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise FlareSegError("model_invalid", f"The weights {broken[0]} are not finite"
-                                             f"{' in half precision; store them whole' if kind == torch.float16 else ''}.")
+        advice = " in half precision; store them whole" if kind == torch.float16 else ""
+        raise FlareSegError("model_invalid", f"The weights {broken[0]} are not finite{advice}.")
     return save(to_int8(tensors) if precision == "int8" else tensors)
 
 

@@ -11,6 +11,9 @@ from .measurements import OrganMeasurement
 #: A scan that covers less from head to foot cannot hold all four organs whole.
 SHORT_SCAN_MM = 150.0
 
+#: What a warning can be about, in the order in which the sentences of an organ come.
+KINDS = ("missing", "cut off", "volume", "pieces", "density")
+
 
 @dataclass(frozen=True)
 class Normal:
@@ -61,19 +64,24 @@ def plausibility_warnings(measurements: tuple[OrganMeasurement, ...], ct: Volume
     A volume is judged only where the whole organ lies in the scan. Organs without an entry in `NORMAL` are
     checked for absence and cut edges alone.
     """
+    return tuple(sentence for found in doubts(measurements, ct).values() for sentence in found.values())
+
+
+def doubts(measurements: tuple[OrganMeasurement, ...], ct: Volume) -> dict[str, dict[str, str]]:
+    """Return the same sentences by organ and by kind: one of `KINDS`."""
     covered_mm = _head_to_foot_mm(ct)
-    return tuple(sentence for organ in measurements for sentence in _organ_warnings(organ, covered_mm))
+    return {organ.name: _organ_doubts(organ, covered_mm) for organ in measurements}
 
 
-def _organ_warnings(organ: OrganMeasurement, covered_mm: float) -> list[str]:
+def _organ_doubts(organ: OrganMeasurement, covered_mm: float) -> dict[str, str]:
     if not organ.found:
-        return [_missing(organ, covered_mm)]
-    sentences = [_cut_off(organ)] if organ.touches_edge else []
+        return {"missing": _missing(organ, covered_mm)}
+    found = {"cut off": _cut_off(organ) if organ.touches_edge else None}
     normal = NORMAL.get(organ.name)
     if normal is not None:
-        checks = (_unusual_volume(organ, normal), _unusual_pieces(organ, normal), _unusual_density(organ, normal))
-        sentences += [sentence for sentence in checks if sentence]
-    return sentences
+        found |= {"volume": _unusual_volume(organ, normal), "pieces": _unusual_pieces(organ, normal),
+                  "density": _unusual_density(organ, normal)}
+    return {kind: sentence for kind, sentence in found.items() if sentence}
 
 
 def _missing(organ, covered_mm) -> str:

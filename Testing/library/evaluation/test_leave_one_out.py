@@ -5,7 +5,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from FlareSegLib.evaluation.leave_one_out import evaluate_case, format_rows, read_checkpoint
+from FlareSegLib.evaluation.leave_one_out import (evaluate_case, format_rows, format_summaries,
+                                                   read_checkpoint, summaries)
 from FlareSegLib.inference.device import choose_device
 from FlareSegLib.inference.segment import label_axial
 from FlareSegLib.networks.unet2d import UNet2D
@@ -37,24 +38,38 @@ def data(tmp_path_factory, network):
 
 
 def test_labels_that_agree_have_dice_1_and_kinds_are_kept_apart(data, network):
-    row = evaluate_case({**ENTRY, "manual_liver": "liver.nii.gz"}, data, network)
-    assert row["silver"] and set(row["silver"].values()) == {1.0}
-    assert set(row["manual"]) == {"liver"} and row["manual"]["liver"] < 1
-    assert any(value < 1 for value in row["silver_keep_largest"].values()), "noise should leave islands"
+    silver, pieces, manual = evaluate_case({**ENTRY, "manual_liver": "liver.nii.gz"}, data, network)
+    assert [row["reference"] for row in (silver, pieces, manual)] == ["silver", "silver, islands removed", "manual"]
+    assert silver["dice"] and set(silver["dice"].values()) == set(silver["nsd"].values()) == {1.0}
+    assert set(manual["dice"]) == set(manual["nsd"]) == {"liver"} and manual["dice"]["liver"] < 1
+    assert any(value < 1 for value in pieces["dice"].values()), "noise should leave islands"
+    assert any(value < 1 for value in pieces["nsd"].values())
 
 
 def test_an_organ_that_is_not_annotated_has_no_figure(data, network):
-    everything = evaluate_case(ENTRY, data, network)["silver"]
+    everything = evaluate_case(ENTRY, data, network)[0]["dice"]
     assert "pancreas" in everything
-    assert set(evaluate_case({**ENTRY, "unlabelled": [4]}, data, network)["silver"]) == set(everything) - {"pancreas"}
+    assert set(evaluate_case({**ENTRY, "unlabelled": [4]}, data, network)[0]["dice"]) == set(everything) - {"pancreas"}
 
 
-def test_the_table_has_one_line_for_each_kind_of_reference():
-    row = {"case": "a", "contrast": False, "slice_spacing_mm": 2.5, "training": "700 steps",
-           "silver": {"liver": 0.9}, "silver_keep_largest": {"liver": 0.91}, "manual": {"liver": 0.8}}
-    lines = format_rows([row]).splitlines()[2:]
-    assert [line.split(" | ")[4] for line in lines] == ["silver", "silver, islands removed", "manual"]
-    assert "| 0.900 | – | – | – |" in lines[0]
+def row(patient="a", contrast=False, reference="silver", dice=0.9, nsd=None):
+    return {"case": patient, "patient": patient, "contrast": contrast, "slice_spacing_mm": 2.5, "training": "700 steps",
+            "reference": reference, "dice": {"liver": dice}, "nsd": {} if nsd is None else {"liver": nsd}}
+
+
+def test_the_table_has_one_line_a_row_and_a_dash_for_what_is_not_known():
+    lines = format_rows([row(), row(reference="manual", nsd=0.5)]).splitlines()[2:]
+    assert "| silver | 0.900 / – | – | – | – |" in lines[0] and "| manual | 0.900 / 0.500 | – | – | – |" in lines[1]
+
+
+def test_intervals_are_over_patients_and_only_where_there_are_enough():
+    rows = [row(patient, True, dice=dice) for patient, dice in zip("abcdee", (0.9, 0.8, 0.7, 0.6, 0.4, 0.6))]
+    few, many = summaries([*rows[:4], row(contrast=False)]), summaries(rows)
+    assert [(each["patients"], each["interval"]) for each in few] == [(4, None), (1, None)]
+    whole, = many
+    assert (whole["patients"], whole["cts"], whole["mean"]) == (5, 6, 0.7), "a patient's CTs are averaged first"
+    assert 0.5 < whole["interval"][0] < 0.7 < whole["interval"][1] < 0.9
+    assert "| Dice | liver | 0.700 |" in format_summaries(many) and "too few patients" in format_summaries(few)
 
 
 def test_a_checkpoint_comes_back_as_its_averaged_network_with_its_steps(tmp_path, network):
