@@ -88,7 +88,8 @@ def box_around(mask: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, 
     found = ndimage.find_objects(mask.view(np.uint8))
     if not found:
         return None
-    nodes = tuple(slice(max(part.start - margin, 0), min(part.stop + margin, n)) for part, n in zip(found[0], mask.shape))
+    nodes = tuple(slice(max(part.start - margin, 0), min(part.stop + margin, n))
+                  for part, n in zip(found[0], mask.shape))
     return nodes, tuple(slice(part.start * step, min((part.stop - 1) * step + 1, n))
                         for part, step, n in zip(nodes, steps, shape))
 

@@ -315,7 +315,7 @@ def sample(images: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _labels_at(source: np.ndarray, labels: np.ndarray, cells: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    """Labels at indices (3, n): the cell's where its corners agree, else voted; no unknown organ, but the stored one."""
+    """Labels at indices (3, n): the cell's where its corners agree, else voted; never unknown, but the stored one."""
     last = np.array(labels.shape)[:, None] - 1
     cell = np.clip(source.astype(np.int32), 0, last, dtype=np.int32)
     new = cells.reshape(-1).take((cell[0] * labels.shape[1] + cell[1]) * labels.shape[2] + cell[2])

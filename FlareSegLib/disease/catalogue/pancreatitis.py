@@ -93,8 +93,8 @@ def _inflame(block: Block, fat: np.ndarray, distance: np.ndarray, reach_mm: floa
 
 
 def _noise(block: Block, place, seed: int, bump_mm: float) -> np.ndarray:
-    """Noise of SD 1 at some voxels only (as `numpy.nonzero` gives them): fat near the gland is a small part of its block."""
-    return fractal_noise([axis[place] for axis in (block.points.x, block.points.y, block.points.z)], seed, bump_mm, octaves=2)
+    """Noise of SD 1 at some voxels (as `numpy.nonzero` gives them); on the whole grid it is read more quickly."""
+    return fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2)[place]
 
 
 def _fluid(block: Block, fat: np.ndarray, distance: np.ndarray, millilitres: float, seed: int) -> np.ndarray:

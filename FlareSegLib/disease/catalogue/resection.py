@@ -13,7 +13,7 @@ from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_st
 from ..bodies import irregular
 from ..case import LABEL_OF, Box
 from ..cavity import wall
-from ..coarse import coarse_steps, spread_out, thin_out
+from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, outward, tissue_noise
 from ..growth import MARGIN_MM, flow_steps, scale
 from ..metal import clip_streaks
@@ -91,13 +91,12 @@ def edit_absent(scene: Scene, operation: Operation) -> Change:
     """Take out the spleen, or the kidney of one side."""
     p: AbsentOrgan = operation.parameters
     organ = scene.organ(operation.organ)
-    block = scene.block_of(scene.grown(organ.box, MARGIN_MM))
-    mask = block.labels == organ.label
+    mask = scene.case.labels[organ.box] == organ.label
     if operation.organ == "kidney":
-        mask &= (block.points.x > scene.middle_x) == (p.side == "left")
+        mask &= (node_points(scene.case.grid, organ.box, (1, 1, 1))[0] > scene.middle_x) == (p.side == "left")
     if not mask.any():
         raise FlareSegError("disease_not_placed", f"There is no kidney on the {p.side} side; choose the other one.")
-    return _take_out(scene, _narrowed(scene, block, mask), operation, whole=True)
+    return _take_out(scene, _around(scene, organ.box, mask), operation, whole=True)
 
 
 def edit_wedge(scene: Scene, operation: Operation) -> Change:
@@ -135,25 +134,24 @@ def edit_tail(scene: Scene, operation: Operation) -> Change:
 def _cut_off(scene: Scene, operation: Operation, towards, share: float) -> Change:
     """Take out the share of an organ that lies farthest in a direction (LPS)."""
     organ = scene.organ(operation.organ)
-    block = scene.block_of(scene.grown(organ.box, MARGIN_MM))
-    inside, points = block.labels == organ.label, block.points
+    inside = scene.case.labels[organ.box] == organ.label
+    points = node_points(scene.case.grid, organ.box, (1, 1, 1))
     rng = np.random.default_rng((operation.seed, 8))
     towards = towards / np.linalg.norm(towards) + 0.08 * rng.standard_normal(3)
-    height = sum(np.float32(n) * axis[inside] for n, axis in zip(towards, (points.x, points.y, points.z)))
+    height = sum(np.float32(n) * axis[inside] for n, axis in zip(towards, points))
     mask = np.zeros_like(inside)
     mask[inside] = height > np.quantile(height, 1 - share)
-    return _take_out(scene, _narrowed(scene, block, mask), operation)
+    return _take_out(scene, _around(scene, organ.box, mask), operation)
 
 
-def _narrowed(scene: Scene, block: Block, mask: np.ndarray) -> tuple[Block, np.ndarray]:
-    """A block no larger than it must be, and the mask in it."""
+def _around(scene: Scene, box: Box, mask: np.ndarray) -> tuple[Block, np.ndarray]:
+    """A block around a mask of a box of the case, and the mask in it."""
     found = ndimage.find_objects(mask.view(np.uint8))[0]
-    own = tuple(slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(found, block.box))
-    box = scene.grown(own, MARGIN_MM)
-    smaller = scene.block_of(box)
-    result = np.zeros(smaller.labels.shape, bool)
-    result[_within(own, box)] = mask[found]
-    return smaller, result
+    own = tuple(slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(found, box))
+    block = scene.block_of(scene.grown(own, MARGIN_MM))
+    result = np.zeros(block.labels.shape, bool)
+    result[_within(own, block.box)] = mask[found]
+    return block, result
 
 
 def _within(inner: Box, outer: Box) -> Box:
@@ -178,7 +176,9 @@ def _take_out(scene: Scene, block_and_mask, operation: Operation, whole: bool = 
         _lay_bowel(block, rest, noise, seed)
     if p.clips and rest.any():
         shape = rods(_clip_places(block, rest, scene.middle_x, p.clips, rng), CLIP_MM, rng)
-        clip_streaks(block, coverage(block, shape, blurred=False), CLIP_STREAKS, seed)
+        clips, part = np.zeros_like(block.hu), block.part(shape.lower, shape.upper, 2 * max(block.grid.spacing))
+        clips[_within(part.box, block.box)] = coverage(part, shape, blurred=False)
+        clip_streaks(block, clips, CLIP_STREAKS, seed)
     return block.change()
 
 
