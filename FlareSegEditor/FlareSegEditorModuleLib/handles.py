@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import slicer
-from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from .edit_node import as_helper
@@ -27,12 +26,18 @@ class Handles(VTKObservationMixin):
         ``on_drop(key, ras)`` when it is let go.
     on_choose : callable
         ``on_choose(key)`` when a handle is clicked on.
+
+    Attributes
+    ----------
+    offered : vtkMRMLMarkupsFiducialNode or None
+        The point that the person has just clicked: the next operation's handle, if it comes to that.
     """
 
     def __init__(self, on_drag: Callable, on_drop: Callable, on_choose: Callable):
         super().__init__()
         self._on_drag, self._on_drop, self._on_choose = on_drag, on_drop, on_choose
         self._points: dict[str, object] = {}
+        self.offered = None
         self._following = False
 
     def follow(self, editing, chosen: str | None) -> None:
@@ -49,11 +54,6 @@ class Handles(VTKObservationMixin):
         finally:
             self._following = False
 
-    def adopt(self, key: str, node) -> None:
-        """Take the point that the person has just placed as an operation's handle."""
-        self._points[key] = node
-        self._observe_point(key, node)
-
     def remove(self) -> None:
         """Take all handles out of the scene."""
         for node in self._points.values():
@@ -68,7 +68,8 @@ class Handles(VTKObservationMixin):
     def _show_point(self, entry, title: str, ct, chosen: bool) -> None:
         node = self._points.get(entry.key)
         if node is None or not slicer.mrmlScene.IsNodePresent(node):  # the person may have deleted it: only a handle
-            node = self._points[entry.key] = new_point_node(title)
+            node, self.offered = self.offered or new_point_node(title), None
+            self._points[entry.key] = node
             self._observe_point(entry.key, node)
         ras = to_ras(entry.operation.centre)
         if node.GetTransformNodeID() != ct.GetTransformNodeID():

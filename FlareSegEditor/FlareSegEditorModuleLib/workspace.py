@@ -152,20 +152,15 @@ class Workspace:
         def add():
             return self.editing.add(self.editing.operation_at(disease, parameters(), ras, label_rule()))
 
-        key = self.attempt(add)
+        self.handles.offered = node  # it can be dragged at once
+        try:
+            key = self.attempt(add)
+        finally:
+            self.handles.offered = None
         if key is None:
             return False
-        self._take_over(node, key)
         self.choose(key)
         return True
-
-    def _take_over(self, node, key: str) -> None:
-        """The clicked point becomes the operation's handle: it can be dragged at once."""
-        made = self.handles.node_of(key)
-        if made is not None and made is not node:
-            slicer.mrmlScene.RemoveNode(made)
-        self.handles.adopt(key, node)
-        self.handles.follow(self.editing, key)
 
     # Dragging
 
