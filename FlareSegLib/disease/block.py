@@ -37,9 +37,17 @@ class PatientPoints:
 
     @cached_property
     def _extents(self):
-        """For each array axis and coordinate, the lowest and highest value of each plane across that axis."""
-        return [[(c.min(axis=across), c.max(axis=across)) for c in (self.x, self.y, self.z)]
-                for across in ((1, 2), (0, 2), (0, 1))]
+        """For each array axis and coordinate, the lowest and highest value of each plane across that axis.
+
+        The points lie on a regular grid: a plane's corners have them.
+        """
+        ends = [slice(None, None, max(n - 1, 1)) for n in self.x.shape]
+        found = []
+        for axis in range(3):
+            corners = tuple(slice(None) if a == axis else end for a, end in enumerate(ends))
+            across = tuple(a for a in range(3) if a != axis)
+            found.append([(c[corners].min(axis=across), c[corners].max(axis=across)) for c in (self.x, self.y, self.z)])
+        return found
 
     def box(self, lower, upper) -> Box | None:
         """The k, j, i slices that hold all points between two corners; None where there are none."""
