@@ -2,7 +2,7 @@
 
 editor.png is the real panel, its widgets are the stand-in's (Testing/README.md). editor_views.png is what slicer-core's
 own displayable managers draw: the handles, the outline and the difference of a lesion that a simulated mouse has placed
-in the synthetic patient.
+in the synthetic patient; editor_turn.png is an infarct before, while and after its tip is dragged.
 """
 
 import os
@@ -41,6 +41,8 @@ def main(folder: Path) -> None:
         editor.ui.inputSelector.setCurrentNode(ct)
         editor.ui.segmentationSelector.setCurrentNode(segmentation)
         editor.ui.beginButton.click()
+        turned = turn(editor)
+        write_views(turned, folder / "editor_turn.png")
         pictures = edit(editor)
         work = editor.panel.work
         work.quality.begin()
@@ -79,6 +81,37 @@ def edit(editor) -> list:
     difference = view.picture(VIEW_PIXELS)
     work.difference.show(work.editing, False)
     return [before, after, difference]
+
+
+def turn(editor) -> list:
+    """Place an infarct in the spleen and drag its tip; return three views and leave the list empty."""
+    import numpy as np
+    from standin.mouse_view import mouse_view
+
+    work, view = editor.panel.work, mouse_view()
+    view.show_image()
+    case = work.editing.case
+    middle = case.grid.index_of(work.editing.session.scene.pieces("spleen")[0].centre).round().astype(int)
+    spleen = np.argwhere(case.labels[middle[0]] == 3)
+    outermost = spleen[np.argmax(spleen[:, 1])]  # columns run to the patient's left
+    click(editor, view, "infarct", case.grid.point_of((middle[0], *outermost)) * (-1, -1, 1))
+    key, pivot, tip = work.chosen, *map(np.array, work._axis)
+    across = np.array([-(tip - pivot)[1], (tip - pivot)[0], 0.0])
+    view.look_at(tuple(pivot), HEIGHT_MM)
+    work.box.node.GetDisplayNode().SetVisibility(False)  # see `edit`
+    pictures = [view.picture(VIEW_PIXELS)]
+    start, end = ((*point[:2], pivot[2]) for point in (tip, tip + 0.5 * across))
+    view.press(start)
+    view.move(tuple(np.add(start, end) / 2))
+    view.move(end)
+    pictures.append(view.picture(VIEW_PIXELS))
+    view.release(end)
+    work.box.node.GetDisplayNode().SetVisibility(False)
+    pictures.append(view.picture(VIEW_PIXELS))
+    if work.editing.entry(key).operation.parameters.azimuth is None:
+        raise RuntimeError("the mouse has missed the tip")
+    work.editing.remove(key)
+    return pictures
 
 
 def click(editor, view, disease: str, ras) -> None:
