@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import numpy as np
 
 from ..errors import FlareSegError
+from ..evaluation.surface import bounding_box
 from ..organs import Organ
 from ..results.measurements import OrganMeasurement, measure, organ_boxes
 from ..results.plausibility import plausibility_warnings
@@ -35,7 +36,7 @@ class Resource:
 
 
 def page_resources(case: ViewedCase) -> dict[str, Resource]:
-    """Return the page, its script and style, NiiVue, the case's two images and its facts, by name.
+    """Return the page, its script and style, NiiVue, the case's images and its facts, by name.
 
     The images are not compressed: on loopback that takes longer than sending them (320 x 320 x 100 voxels: 0.4 s of
     processor time at gzip's fastest level, 0.002 s without).
@@ -48,8 +49,16 @@ def page_resources(case: ViewedCase) -> dict[str, Resource]:
     return _files() | {
         "ct.nii": Resource("application/octet-stream", nifti_bytes(case.ct)),
         "labels.nii": Resource("application/octet-stream", nifti_bytes(case.label_map)),
+        "organs.nii": Resource("application/octet-stream", nifti_bytes(organ_block(case.label_map))),
         "facts.json": Resource("application/json", json.dumps(facts(case), allow_nan=False).encode()),
     }
+
+
+def organ_block(label_map: Volume) -> Volume:
+    """The box around all labels, with a rim of background, for 3D: shorter rays, and the organs in the middle."""
+    box = bounding_box(label_map.array > 0)
+    corner = label_map.index_to_physical([extent.start - 1 for extent in reversed(box)])
+    return replace(label_map, array=np.pad(label_map.array[box], 1), origin=tuple(corner.tolist()))
 
 
 def facts(case: ViewedCase) -> dict:

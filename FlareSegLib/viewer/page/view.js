@@ -5,7 +5,7 @@ const { Niivue, NVImage, SLICE_TYPE, SHOW_RENDER } = niivue;
 const WINDOWS = { liver: [-10, 150], lung: [-1350, 150], bone: [-450, 1050] };
 const FROM_ANTERIOR = [180, 10];  // azimuth and elevation, degrees
 const SHADING = 0.7;
-const ZOOM = 1.5;
+const ZOOM = 1.1;
 const COMMON = { dragAndDropEnabled: false, logLevel: "warn", showLegend: false, crosshairWidthUnit: "mm",
   viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "" };
 // As radiologists see them: the fourth quarter is the organs' in 3D (view.css).
@@ -65,7 +65,7 @@ function link(leader, follower, told) {
   let waiting = false;
   leader.onLocationChange = (location) => {
     follower.scene.crosshairPos = follower.mm2frac(location.mm);
-    told(follower.scene.crosshairPos);
+    told(location.mm);
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => {
@@ -121,13 +121,14 @@ function offerWindows(abdomen, slices) {
 
 async function start() {
   if (!create("canvas").getContext("webgl2")) throw new Error("This browser cannot draw the page: it has no WebGL 2.");
-  const [facts, ct, labels] = await Promise.all([loaded("facts.json").then((response) => response.json()),
-    bytes("ct.nii"), bytes("labels.nii")]);
+  const [facts, ct, labels, block] = await Promise.all([loaded("facts.json").then((response) => response.json()),
+    bytes("ct.nii"), bytes("labels.nii"), bytes("organs.nii")]);
   element("warnings").append(...facts.warnings.map((sentence) => create("li", { textContent: sentence })));
   const slices = await sliceViewer(facts, ct, labels);
-  const organs = await organViewer(facts, labels);
-  const tell = (fraction) => {
-    const [hu, label] = slices.volumes.map((volume) => volume.getValue(...slices.frac2vox(fraction)));
+  const organs = await organViewer(facts, block);
+  const tell = (place) => {
+    const voxel = slices.frac2vox(slices.mm2frac(place));
+    const [hu, label] = slices.volumes.map((volume) => volume.getValue(...voxel));
     const organ = facts.organs.find((each) => each.label === label);
     element("location").textContent = `At the crosshair: ${Math.round(hu)} HU${organ ? `, ${organ.name}` : ""}`;
   };

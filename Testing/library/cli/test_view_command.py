@@ -18,7 +18,7 @@ from FlareSegLib.worker.client import worker_environment
 from .conftest import body, write_image
 
 COMMAND = [sys.executable, "-c", "import sys; from FlareSegLib.cli.main import main; sys.exit(main())", "view"]
-NAMES = ("", "view.css", "view.js", "niivue.umd.js", "facts.json", "ct.nii", "labels.nii")
+NAMES = ("", "view.css", "view.js", "niivue.umd.js", "facts.json", "ct.nii", "labels.nii", "organs.nii")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from FlareSegLib.errors import FlareSegError
 from FlareSegLib.organs import FLARE_ORGANS
 from FlareSegLib.results.measurements import measure
 from FlareSegLib.viewer.case import read_case
-from FlareSegLib.viewer.content import FILES, facts, page_resources
+from FlareSegLib.viewer.content import FILES, facts, organ_block, page_resources
 from FlareSegLib.viewer.nifti import ras_affine
 
 NIIVUE = package_files("FlareSegLib.viewer") / "page" / "niivue"
@@ -41,6 +41,14 @@ def test_an_absent_organ_has_no_place(case):
     without = case.label_map.with_array(np.where(case.label_map.array == 3, 0, case.label_map.array))
     row = facts(type(case)(case.ct, without, case.organs, ()))["organs"][2]
     assert row["place"] is None and row["mean_hu"] is None and row["volume_ml"] == 0
+
+
+def test_the_block_in_3d_holds_all_labels_where_they_are(case):
+    block = organ_block(case.label_map)
+    ours, theirs = (np.argwhere(volume.array == 2)[:, ::-1] for volume in (block, case.label_map))
+    assert np.allclose(block.index_to_physical(ours), case.label_map.index_to_physical(theirs))
+    assert np.count_nonzero(block.array) == np.count_nonzero(case.label_map.array)
+    assert block.array.shape == (12, 14, 36) and not block.array[[0, -1]].any()
 
 
 def test_every_address_in_the_page_is_a_resource(case):
