@@ -10,7 +10,12 @@ import torch
 from ..errors import FlareSegError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-GPU_BATCH = 8
+#: Four slices of the paper's network take some 400 MB of activations in 16 bits: the target is 1 GB in all.
+GPU_BATCH = 4
+#: While one batch is on the GPU the next one is read.
+GPU_STREAMS = 2
+#: Compute capability from which NVIDIA GPUs multiply in these formats natively (Ampere, Volta).
+BFLOAT16_SINCE, FLOAT16_SINCE = (8, 0), (7, 0)
 #: Each stream holds one slice's activations (about 300 MB in float32 for the paper's network).
 MOST_STREAMS = 8
 
@@ -24,13 +29,13 @@ class Device:
     name : str
         torch's device name: "cpu", "cuda:0" or "mps".
     precision : str
-        "float32" or "bfloat16".
+        "float32", "bfloat16" or "float16".
     exact : bool
         Reference path: the network as it was trained, no faster kernels that round differently.
     batch : int
         Slices in one forward pass (1 on the CPU, where more only fall out of the cache).
     streams : int
-        Forward passes at the same time; on the CPU one a core, each on one thread.
+        Batches that are worked on at the same time; on the CPU one a core, each on one thread.
     reason : str
         For the user, in a sentence or two.
     runtime : str
@@ -101,14 +106,15 @@ def at_a_time(slices: int) -> str:
 
 
 def _cuda(exact: bool) -> Device:
-    name = torch.cuda.get_device_name(0)
-    if exact or not torch.cuda.is_bf16_supported():
-        return Device("cuda:0", "float32", exact, GPU_BATCH, 1, f"GPU {name}, float32.")
-    return Device("cuda:0", "bfloat16", False, GPU_BATCH, 1, f"GPU {name}, bfloat16.")
+    name, capability = torch.cuda.get_device_name(0), torch.cuda.get_device_capability(0)
+    native = ("bfloat16" if capability >= BFLOAT16_SINCE else "float16" if capability >= FLOAT16_SINCE else "float32")
+    precision = "float32" if exact else native
+    return Device("cuda:0", precision, exact, GPU_BATCH, GPU_STREAMS,
+                  f"GPU {name}, {precision}{' (exact)' if exact else ''}.")
 
 
 def _mps(exact: bool) -> Device:
-    return Device("mps", "float32", exact, GPU_BATCH // 2, 1, "Apple GPU, float32.")
+    return Device("mps", "float32", exact, GPU_BATCH, 1, "Apple GPU, float32.")
 
 
 def _cpu_multiplies_bfloat16() -> bool:

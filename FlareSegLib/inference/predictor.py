@@ -15,6 +15,7 @@ from ..networks.unet import UNet
 from ..preprocessing.inplane import InPlanePlan, from_grid, to_grid
 from ..preprocessing.normalisation import Normalisation
 from .device import Device, at_a_time, cpu_device
+from .gpu import gpu_labeller
 from .network_form import shape_for_device
 from .openvino_runtime import openvino_labeller
 
@@ -54,7 +55,7 @@ def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tupl
     waiting = list(indices)
     while waiting:
         try:
-            for index, labels in _run(_labeller(network, device, task), device, tuple(waiting)):
+            for index, labels in _run(_labeller(network, device, task, note), device, tuple(waiting)):
                 waiting.remove(index)
                 yield index, labels
         except (RuntimeError, MemoryError) as error:
@@ -90,8 +91,10 @@ def _network_input(stack: np.ndarray, task: SliceTask) -> np.ndarray:
     return task.normalisation.apply(grid.numpy()).reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid)
 
 
-def _labeller(network: UNet, device: Device, task: SliceTask) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """What labels a batch of slices, given their indices: `label_batch`, or OpenVINO one by one."""
+def _labeller(network: UNet, device: Device, task: SliceTask, note) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """What labels a batch of slices, given their indices: `label_batch`, OpenVINO one by one, or all of it on a GPU."""
+    if device.name.startswith("cuda") and not network.spec.window:
+        return gpu_labeller(network, device, task, note)
     if device.runtime == "torch":
         return partial(label_batch, shape_for_device(network, device), device, task)
     label = openvino_labeller(network, device, task.plan)

@@ -126,6 +126,8 @@ class Reference:
     ----------
     mirroring : bool
         Its default, four passes a slice, whose logits are averaged.
+    device : str
+        "cpu" or "cuda".
 
     Attributes
     ----------
@@ -135,12 +137,14 @@ class Reference:
         Forward passes so far, counted at the network itself; one slice each.
     """
 
-    def __init__(self, network: nn.Module, spacing: list[float], patch: tuple[int, int], mirroring: bool = False):
+    def __init__(self, network: nn.Module, spacing: list[float], patch: tuple[int, int], mirroring: bool = False,
+                 device: str = "cpu"):
         manager = PlansManager(plans(spacing, patch))
         with contextlib.redirect_stdout(None):  # it says that results stay on the CPU: there is nothing else here
-            self._predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device("cpu"))
+            self._predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device))
         self._predictor.manual_initialization(network, manager, manager.get_configuration("2d"),
-                                              [network.state_dict()], DATASET, "nnUNetTrainer", (0, 1) if mirroring else None)
+                                              [network.state_dict()], DATASET, "nnUNetTrainer",
+                                              (0, 1) if mirroring else None)
         self.network = network
         self.slices_run = 0
         network.register_forward_hook(self._count)

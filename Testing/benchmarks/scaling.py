@@ -124,8 +124,8 @@ def main() -> None:
         sep="\n\n")
     plot(figures, options.plot)
     if options.json:
-        options.json.write_text(json.dumps({"machine": about, "load_average": load, "points": figures}, indent=2) + "\n",
-                                encoding="utf-8")
+        content = {"machine": about, "load_average": load, "points": figures}
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
