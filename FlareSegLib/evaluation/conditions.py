@@ -2,8 +2,8 @@
 
 ``python -m FlareSegLib.evaluation.conditions DATA RUNS --json conditions.json`` takes CTs of patients whom a network
 has not seen (``RUNS/without_PATIENT.pt``), changes them (`altered_scans`) and compares what is found with the labels
-that belong to the changed CT. One row a CT and condition goes into the JSON file at once; the same command goes on where
-it was stopped. One row takes about as long as segmenting the CT, with thin slices and simulated diseases longer.
+that belong to the changed CT. One row a CT and condition goes into the JSON file at once; the same command goes on
+where it was stopped. One row takes about as long as segmenting the CT, with thin slices and simulated diseases longer.
 """
 
 from __future__ import annotations

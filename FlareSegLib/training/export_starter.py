@@ -1,7 +1,9 @@
 """Turn a training checkpoint into the shipped bundle with its model card.
 
-``python -m FlareSegLib.training.export_starter CHECKPOINT FOLDER --accuracy accuracy.json``, where accuracy.json is what
-`FlareSegLib.evaluation.leave_one_out` wrote. No figure of the card comes from anywhere else.
+``python -m FlareSegLib.training.export_starter CHECKPOINT FOLDER --synthesis STORE … --accuracy accuracy.json
+--conditions conditions.json [--pictures DATA RUNS]``, where the JSON files are those of
+`FlareSegLib.evaluation.leave_one_out` and `FlareSegLib.evaluation.conditions`. Every figure of the card comes from them,
+from the checkpoint and from the training sets; the licence follows from what was trained on.
 """
 
 from __future__ import annotations
@@ -13,94 +15,95 @@ from pathlib import Path
 
 import torch
 
-from ..evaluation.leave_one_out import format_rows, read_checkpoint
-from ..models.bundle import ModelBundle, write_bundle
-from .cases import read_case_list
+from ..errors import FlareSegError
+from ..evaluation.held_out import read_checkpoint
+from ..models.bundle import PRECISIONS, write_bundle
+from .model_card import card_text
+from .provenance import licence_sentence, training_data
 from .starter import starter_bundle
+from .synthesis.mix import KINDS
 
-CARD = """# {title}
-
-Version {version}. {intended_use}
-
-**Licence.** {licence}
-
-## What it is
-
-The 2D U-Net of FlareSeg in a light form: {parameters:,} parameters, whole axial slices at {spacing:g} mm on a grid of
-{rows} x {columns} or larger. It finds liver, kidneys (one label), spleen and pancreas. Nothing is cropped and nothing is
-cleaned up afterwards.
-
-## What it was trained on
-
-{steps} steps of {samples} slices on {cases} CTs of {patients} patients. "Silver" labels are the output of a published
-model that people looked at and judged good; they are **not** ground truth.
-
-| CT | source | terms | labels |
-|---|---|---|---|
-{sources}
-
-## What was measured
-
-Each row is a CT of a patient whom the network of that row was **not** trained on (leave one patient out). The
-shipped network was trained on all patients, {steps} steps, and has no unseen patient left here. Dice on the CT's own
-grid. Dice against silver labels says how well the two models agree, no more. "Islands removed" is what
-`--keep-largest` makes of the labels. CTs of one patient (hcctace009) are not independent. Rows with only a number of
-steps are of the shipped network's own recipe; the later recipes were prompted by the kidneys of ircad01 (far brighter
-than all others) and do not make a better network on the whole.
-
-{table}
-
-## What it cannot do
-
-* It has seen {patients} patients. A CT unlike theirs (other contrast phase, children, transplants, large tumours, after
-  surgery) may be segmented badly. Look at every result.
-* Pancreas is weak.
-* CTs without contrast medium are served worse than portal-venous ones.
-* It knows nothing of disease: cysts, tumours and collections may be left out of an organ or taken for one.
-* Not a medical device.
-"""
+NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)"
+PICTURE = "failures.png"
 
 
-def provenance(settings: dict, rows: list[dict]) -> dict:
-    """Return what `model.json` says of training and accuracy."""
-    keys = ("name", "patient", "source", "licence", "kind", "contrast")
+def provenance(settings: dict, data: dict, rows: list[dict]) -> dict:
+    """Return what `model.json` says of training and accuracy; `data` is from `training_data`."""
     return {
         "protocol": settings,
-        "cases": [{key: entry[key] for key in keys} for entry in read_case_list()],
+        "data": data,
         "label_note": "Silver labels are the output of a published model, looked at and judged good; not ground truth.",
-        "accuracy": {"method": "leave one patient out; Dice on the CT's own grid", "rows": rows},
+        "accuracy": {"method": "leave one patient out; Dice and NSD (1 mm) on the CT's own grid", "rows": rows},
     }
 
 
-def card_text(bundle: ModelBundle, parameters: int) -> str:
-    """Return the model card (Markdown) of a starter bundle."""
-    training = bundle.training
-    protocol, cases = training["protocol"], training["cases"]
-    return CARD.format(
-        title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
-        parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
-        steps=protocol["steps"], samples=protocol["batch"] * protocol["batches_per_step"], cases=len(cases),
-        patients=len({case["patient"] for case in cases}),
-        sources="\n".join(f"| {c['name']} | {c['source']} | {c['licence']} | {c['kind']} |" for c in cases),
-        table=format_rows(training["accuracy"]["rows"]),
-    )
+def export(checkpoint: Path, folder: Path, data: dict, rows: list[dict], conditions: list[dict], name: str = NAME,
+           version: str = "0.2.0", precision: str = "float16", pictures: tuple[Path, Path] | None = None) -> Path:
+    """Write the bundle and its card, and return the card.
+
+    Parameters
+    ----------
+    data : dict
+        From `training_data`.
+    rows, conditions : list of dict
+        Of `leave_one_out` and of `conditions`.
+    pictures : tuple of Path or None
+        The CTs' folder and that of the networks that have not seen them: show what went wrong.
+
+    Raises
+    ------
+    FlareSegError
+        "output_exists", "output_unwritable".
+    """
+    settings = torch.load(checkpoint, weights_only=True)["settings"]
+    network, steps = read_checkpoint(checkpoint)
+    planned = starter_bundle(training=provenance({**settings, "steps": steps}, data, rows))
+    described = {f.name: getattr(planned, f.name) for f in fields(planned)
+                 if f.name not in ("folder", "network", "weights_sha256")}
+    described |= {"name": name, "version": version, "title": TITLE, "licence": licence_sentence(data)}
+    bundle = write_bundle(folder, network, precision=precision, **described)
+    shown = None
+    if pictures is not None:
+        from ..evaluation.failures import failure_picture
+
+        shown = failure_picture(rows, *pictures)
+        if shown is not None:
+            shown[0].savefig(folder / PICTURE, dpi=100)
+    parameters = sum(p.numel() for p in network.parameters())
+    card = folder / "README.md"
+    card.write_text(card_text(bundle, parameters, conditions, shown and shown[1]), encoding="utf-8")
+    return card
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path, help="the bundle; must not exist")
+    parser.add_argument("--synthesis", type=Path, nargs="+", required=True, metavar="STORE",
+                        help="what it was trained on")
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="as in the training")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="as in the training")
+    parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="as in the training")
     parser.add_argument("--accuracy", type=Path, required=True, nargs="+", help="one or more; their rows are joined")
+    parser.add_argument("--conditions", type=Path, nargs="*", default=[])
+    parser.add_argument("--pictures", type=Path, nargs=2, metavar=("DATA", "RUNS"), help="show the worst results")
+    parser.add_argument("--name", default=NAME)
+    parser.add_argument("--version", default="0.2.0")
+    parser.add_argument("--precision", default="float16", choices=PRECISIONS, help="of the stored weights")
     options = parser.parse_args(arguments)
-    settings = torch.load(options.checkpoint, weights_only=True)["settings"]
-    rows = [row for file in options.accuracy for row in json.loads(file.read_text(encoding="utf-8"))]
-    network, _ = read_checkpoint(options.checkpoint)
-    planned = starter_bundle(training=provenance(settings, rows))
-    described = {f.name: getattr(planned, f.name) for f in fields(planned) if f.name not in ("folder", "network", "weights_sha256")}
-    bundle = write_bundle(options.folder, network, precision="float16", **described)
-    parameters = sum(p.numel() for p in network.parameters())
-    (options.folder / "README.md").write_text(card_text(bundle, parameters), encoding="utf-8")
-    print(f"{options.folder}: {bundle.name} {bundle.version}, {parameters:,} parameters")
+    try:
+        data = training_data(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
+                             frozenset(options.without))
+        card = export(options.checkpoint, options.folder, data, _rows(options.accuracy), _rows(options.conditions),
+                      options.name, options.version, options.precision,
+                      None if options.pictures is None else tuple(options.pictures))
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+    print(f"{options.folder}: {options.name} {options.version}; read {card}")
+
+
+def _rows(files: list[Path]) -> list[dict]:
+    return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
 
 
 if __name__ == "__main__":

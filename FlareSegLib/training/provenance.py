@@ -1,0 +1,89 @@
+"""What a network was trained on, read from its training sets: cases by kind, CTs, label maps, and under which terms."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import FlareSegError
+from .cases import read_case_list
+from .synthesis.make import ORIGIN_ENDING
+from .synthesis.mix import KINDS
+from .synthesis.stored import training_cases
+
+LABEL_SOURCES = Path(__file__).with_name("label_sources.json")
+#: What a licence that allows derived works, commercial ones too, does not have in its name.
+RESTRICTIONS = ("NC", "ND")
+
+
+def allows_derived_works(licence: str) -> bool:
+    """Whether a CT's licence allows pictures of it, with attribution.
+
+    Examples
+    --------
+    >>> [allows_derived_works(licence) for licence in ("CC BY 4.0", "CC BY-NC-ND 3.0", "AMOS", "Apache-2.0")]
+    [True, False, False, True]
+    """
+    return licence.startswith(("CC BY", "Apache")) and not any(word in licence for word in RESTRICTIONS)
+
+
+def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset(), kinds: tuple[str, ...] = KINDS,
+                  without: frozenset[str] = frozenset()) -> dict:
+    """Return what of synthesised training sets a training takes; the arguments are those of `training_cases`.
+
+    Returns
+    -------
+    dict
+        "cases" by kind; "with_diseases", how many of them; "cts" and "labels": name, source, licence, "restricted"
+        and the number of "cases" that something of it is in.
+
+    Raises
+    ------
+    FlareSegError
+        As `training_cases`; "bad_training_data" for a source that the lists do not have.
+    """
+    origins = [json.loads((Path(store) / f"{case.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+               for store in stores for case in training_cases(store, left_out, kinds, without)]
+    used: Counter[str] = Counter()
+    for origin in origins:
+        used.update({_source_of(name) for name in
+                     (origin["patient"], origin.get("target", ""), *origin.get("donors", ())) if name})
+    entries = {entry["patient"]: entry for entry in reversed(read_case_list())}
+    cts = [{"name": name, "source": entry["source"], "licence": entry["licence"], "labels": entry["kind"],
+            "restricted": not allows_derived_works(entry["licence"]), "cases": used[name]}
+           for name, entry in reversed(entries.items()) if used[name]]
+    labels = [{"name": source["folder"] or source["begins"], "source": source["source"], "licence": source["licence"],
+               "restricted": source["restricted"], "cases": used[source["begins"]]}
+              for source in _label_sources() if used[source["begins"]]]
+    return {"cases": dict(Counter(origin["kind"] for origin in origins)),
+            "with_diseases": sum(bool(origin.get("diseases")) for origin in origins), "cts": cts, "labels": labels}
+
+
+def licence_sentence(data: dict) -> str:
+    """The terms of a network trained on `training_data`: those of the strictest of its sources."""
+    strict: dict[str, list[str]] = {}
+    for each in (*data["cts"], *data["labels"]):
+        if each["restricted"]:
+            strict.setdefault(each["licence"], []).append(each["source"])
+    if not strict:
+        every = dict.fromkeys(each["licence"] for each in (*data["cts"], *data["labels"]))
+        return f"Free use with attribution; trained on data under {', '.join(every)}."
+    listed = "; ".join(f"{licence} ({', '.join(sources)})" for licence, sources in strict.items())
+    return f"For research use only, not for commercial purposes. Trained in part on data under: {listed}."
+
+
+def _source_of(name: str) -> str:
+    """A patient of the CTs, or how the names of a label source begin."""
+    if name in {entry["patient"] for entry in read_case_list()}:
+        return name
+    for source in _label_sources():
+        if name.startswith(source["begins"]):
+            return source["begins"]
+    raise FlareSegError("bad_training_data", f"The training set has something of {name}, of which no terms are known; "
+                                             f"add it to {LABEL_SOURCES.name}.")
+
+
+def _label_sources() -> list[dict]:
+    return json.loads(LABEL_SOURCES.read_text(encoding="utf-8"))["sources"]

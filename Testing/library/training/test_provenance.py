@@ -1,0 +1,60 @@
+"""A training set tells what was trained on and under which terms; nothing of unknown terms passes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.training.provenance import licence_sentence, training_data
+from FlareSegLib.training.raw_data import find_raw_dataset
+from FlareSegLib.training.store_building import build_store
+from FlareSegLib.training.synthesis.mix import SynthesisMix
+
+ORIGINS = {
+    "a": {"kind": "real", "patient": "hcctace006"},
+    "b": {"kind": "transferred", "patient": "hcctace006", "target": "btcv30/label0001", "donors": ["case_00002"],
+          "diseases": ["hcc"]},
+    "c": {"kind": "synthetic", "patient": "phantom_3", "target": "btcv30/label0002",
+          "donors": ["liver_1", "pancreas_1"]},
+    "d": {"kind": "real", "patient": "ircad01"},
+}
+
+
+@pytest.fixture
+def store(raw_folder, tmp_path):
+    def make(origins=ORIGINS):
+        folder = tmp_path / "store"
+        dataset = find_raw_dataset(raw_folder())
+        cases = tuple(replace(dataset.cases[0], name=name) for name in origins)
+        build_store(replace(dataset, cases=cases), folder, 12.0)
+        (folder / "synthesis.json").write_text(json.dumps({"mix": SynthesisMix().document}), "utf-8")
+        for name, origin in origins.items():
+            origin = {"weight": 1.0, "unlabelled": [], **origin}
+            (folder / f"{name}.origin.json").write_text(json.dumps(origin), "utf-8")
+        return folder
+    return make
+
+
+def test_what_was_taken_is_counted_and_what_was_left_out_is_not_named(store):
+    folder = store()
+    data = training_data([folder])
+    assert data["cases"] == {"real": 2, "transferred": 1, "synthetic": 1} and data["with_diseases"] == 1
+    assert {each["name"]: each["cases"] for each in data["cts"]} == {"ircad01": 1, "hcctace006": 2}
+    assert {each["name"]: each["cases"] for each in data["labels"]} == {
+        "btcv30": 2, "kits": 1, "msd_liver": 1, "msd_pancreas": 1, "phantom": 1}
+    assert "CC BY-NC-ND 3.0 (3D-IRCADb-01 case 1)" in licence_sentence(data) and "BTCV" in licence_sentence(data)
+    fewer = training_data([folder], frozenset({"ircad01"}), ("real",))
+    assert fewer["cases"] == {"real": 1} and fewer["labels"] == []
+    assert licence_sentence(fewer) == "Free use with attribution; trained on data under CC BY 4.0."
+
+
+def test_two_sets_with_the_same_names_are_both_counted(store):
+    folder = store()
+    assert training_data([folder, folder])["cases"] == {"real": 4, "transferred": 2, "synthetic": 2}
+
+
+def test_a_source_of_unknown_terms_is_refused(store):
+    with pytest.raises(FlareSegError, match="somebody/1") as caught:
+        training_data([store({"a": {**ORIGINS["c"], "target": "somebody/1"}})])
+    assert caught.value.code == "bad_training_data"
