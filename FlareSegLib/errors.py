@@ -28,6 +28,8 @@ EXIT_CODES = {
     "device_unavailable": 50,
     "out_of_memory": 51,
     "missing_package": 52,
+    "worker_died": 53,
+    "scheduler_unreachable": 54,
     "bad_training_data": 60,
     "bad_evaluation_data": 61,
     "measured_failed": 62,
@@ -35,6 +37,7 @@ EXIT_CODES = {
     "bad_disease_parameter": 71,
     "disease_not_placed": 72,
     "bad_recipe": 73,
+    "cases_failed": 80,
     "cancelled": 130,
 }
 
@@ -61,6 +64,10 @@ class FlareSegError(Exception):
             raise ValueError(f"unknown failure code {code!r}")
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self):
+        """Travel between processes with the code."""
+        return type(self), (self.code, str(self))
 
     @property
     def exit_code(self) -> int:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from .. import __version__
 from ..errors import EXIT_CODES, FlareSegError
 from ..jobs.staging import STOPPED
-from . import (diseases_command, evaluate_command, models_command, phantom_command, report_command, segment_command,
-               simulate_command, train_command, view_command)
+from . import (batch_command, diseases_command, evaluate_command, models_command, phantom_command, report_command,
+               segment_command, simulate_command, train_command, view_command)
 
-COMMANDS = (segment_command, models_command, phantom_command, evaluate_command, report_command, train_command,
-            simulate_command, diseases_command, view_command)
+COMMANDS = (segment_command, batch_command, models_command, phantom_command, evaluate_command, report_command,
+            train_command, simulate_command, diseases_command, view_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,6 +24,17 @@ def add_parser(commands) -> None:
     parser.add_argument("ct", metavar="CT", help="NIfTI, NRRD or MetaImage file, or DICOM folder")
     parser.add_argument("-o", "--output", metavar="OUT", action="append", required=True,
                         help=".seg.nrrd (names, colours and codes), .nii.gz, .nii, .nrrd or .mha; may be repeated")
+    add_method_options(parser)
+    parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
+    parser.add_argument("--preview", metavar="PNG", help="write a picture with the organs' outlines")
+    parser.add_argument("--report", metavar="JSON", help="write the measurements")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
+    parser.set_defaults(run=run)
+
+
+def add_method_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how a CT is segmented, not which or where to; `method_from` reads it."""
     parser.add_argument("--model", default="default", metavar="NAME|FOLDER",
                         help="an installed model (flareseg models list) or a model's folder")
     parser.add_argument("--organs", metavar="NAMES", help="keep these only, for instance liver,spleen")
@@ -38,13 +49,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--keep-largest", action="store_true",
                         help="afterwards remove stray islands: one piece an organ stays, two of the kidneys "
                              "(not part of the paper's method)")
-    parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
-    parser.add_argument("--preview", metavar="PNG", help="write a picture with the organs' outlines")
-    parser.add_argument("--report", metavar="JSON", help="write the measurements")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar and no table; warnings stay")
     parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: one a core)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -72,9 +77,14 @@ def run(options: argparse.Namespace) -> None:
 
 def job_from(options: argparse.Namespace) -> SegmentJob:
     """Return the job that the arguments describe."""
+    return SegmentJob(options.ct, tuple(options.output), series=options.series, preview=options.preview,
+                      report=options.report, overwrite=options.overwrite, **method_from(options))
+
+
+def method_from(options: argparse.Namespace) -> dict:
+    """Return the fields of a `SegmentJob` that `add_method_options` is about."""
     organs = None if options.organs is None else tuple(
         name.strip().lower() for name in options.organs.split(",") if name.strip())
-    return SegmentJob(options.ct, tuple(options.output), model=options.model, organs=organs, device=options.device,
-                      exact=options.exact, runtime=options.runtime, fast=options.fast,
-                      keep_largest=options.keep_largest, series=options.series, preview=options.preview, report=options.report,
-                      overwrite=options.overwrite, threads=options.threads)
+    return {"model": options.model, "organs": organs, "device": options.device, "exact": options.exact,
+            "runtime": options.runtime, "fast": options.fast, "keep_largest": options.keep_largest,
+            "threads": options.threads}

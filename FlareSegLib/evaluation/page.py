@@ -1,4 +1,4 @@
-"""The pieces of the report's page: HTML that needs no other file and no network."""
+"""The pieces of pages (the report, the gallery, contact sheets): HTML that needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ footer { margin-top: 3rem; color: #767d85; font-size: .85rem; }
 """
 
 
-def page(title: str, body: list[str]) -> str:
-    """Return a whole HTML page; `body` is HTML already."""
+def page(title: str, body: list[str], style: str = "") -> str:
+    """Return a whole HTML page; `body` is HTML already, `style` CSS that goes beyond `STYLE`."""
     return (f"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
             f"<title>{escape(title)}</title>\n"
-            f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n")
+            f"<style>{STYLE}{style}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n")
 
 
 def heading(text: str) -> str:

@@ -46,8 +46,8 @@ class SegmentJob:
         Remove stray islands afterwards (`inference.postprocess`); not part of the paper's method.
     series : str or None
         DICOM series UID or its number in the list.
-    preview, report : str or None
-        PNG and JSON files to write beside the outputs.
+    preview, thumbnail, report : str or None
+        PNG (large), JPEG (small) and JSON files to write beside the outputs.
     overwrite : bool
         Whether existing files may be replaced.
     threads : int or None
@@ -65,6 +65,7 @@ class SegmentJob:
     keep_largest: bool = False
     series: str | None = None
     preview: str | None = None
+    thumbnail: str | None = None
     report: str | None = None
     overwrite: bool = False
     threads: int | None = None
@@ -97,7 +98,7 @@ class SegmentJob:
     @property
     def targets(self) -> tuple[str, ...]:
         """All files that the job writes."""
-        return (*self.outputs, *(path for path in (self.preview, self.report) if path is not None))
+        return (*self.outputs, *(path for path in (self.preview, self.thumbnail, self.report) if path is not None))
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def check_targets(job: SegmentJob) -> None:
     """
     from ..results.preview import PREVIEW_SUFFIXES
     from ..results.report import REPORT_SUFFIXES
+    from ..results.thumbnail import THUMBNAIL_SUFFIXES
     from ..results.writing import SEGMENTATION_SUFFIXES, check_output
 
     if not job.outputs:
@@ -210,7 +212,8 @@ def check_targets(job: SegmentJob) -> None:
         raise FlareSegError("bad_option", "An output would replace the input CT; give it another name.")
     for path in job.outputs:
         check_output(path, job.overwrite, SEGMENTATION_SUFFIXES)
-    for path, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.report, REPORT_SUFFIXES)):
+    for path, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.thumbnail, THUMBNAIL_SUFFIXES),
+                           (job.report, REPORT_SUFFIXES)):
         if path is not None:
             check_output(path, job.overwrite, suffixes)
 
@@ -245,6 +248,11 @@ def _write(result: JobResult, ct: Volume, progress: Progress, staging: Staging) 
     if job.preview is not None:
         with staging.file(job.preview) as staged:
             write_preview(staged, ct, segmentation.label_map, segmentation.organs, segmentation.model)
+    if job.thumbnail is not None:
+        from ..results.thumbnail import write_thumbnail
+
+        with staging.file(job.thumbnail) as staged:
+            write_thumbnail(staged, ct, segmentation.label_map, segmentation.organs)
     if job.report is not None:
         with staging.file(job.report) as staged:
             write_report(staged, report_dict(segmentation, result.measurements, result.warnings))
@@ -270,8 +278,8 @@ def _or_none(accepts):
 
 _ACCEPTED = {
     "input": _is_text, "outputs": _is_texts, "model": _is_text, "organs": _or_none(_is_texts), "device": _is_text,
-    "exact": _is_flag, "runtime": _is_text, "fast": _is_flag, "keep_largest": _is_flag, "series": _or_none(_is_text), "preview": _or_none(_is_text),
-    "report": _or_none(_is_text), "overwrite": _is_flag,
+    "exact": _is_flag, "runtime": _is_text, "fast": _is_flag, "keep_largest": _is_flag, "series": _or_none(_is_text),
+    "preview": _or_none(_is_text), "thumbnail": _or_none(_is_text), "report": _or_none(_is_text), "overwrite": _is_flag,
     "threads": _or_none(lambda value: isinstance(value, int) and not _is_flag(value)),
 }
 assert set(_ACCEPTED) == {field.name for field in fields(SegmentJob)}

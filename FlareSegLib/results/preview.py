@@ -91,7 +91,7 @@ def draw_preview(ct: Volume, label_map: Volume, organs: tuple[Organ, ...], title
     from PIL import Image
 
     axial_ct, labels = to_axial(ct)[0], to_axial(label_map)[0].array
-    views = _worth_showing(axial_ct, labels, organs)
+    views = worth_showing(axial_ct, labels, organs)
     planes = axial_planes(*organ_range(views.labels, organs))
     pixels_per_mm = TILE_PIXELS / views.axial(0).size_mm[1]
     montage = _plan(views, len(planes), pixels_per_mm)
@@ -118,7 +118,7 @@ def axial_planes(first: int, last: int, count: int = AXIAL_CUTS) -> list[int]:
     return sorted({int(k) for k in np.clip(np.round(middles), first, last)}, reverse=True)
 
 
-def _worth_showing(ct: Volume, labels: np.ndarray, organs) -> Views:
+def worth_showing(ct: Volume, labels: np.ndarray, organs) -> Views:
     """The body in plane; the organs and a margin along z."""
     rows, columns = body_box(ct)
     first, last = organ_range(labels, organs)

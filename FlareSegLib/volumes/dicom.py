@@ -154,15 +154,20 @@ def choose_series(found: tuple[Series, ...], wanted: str | None, folder: Path) -
         if chosen.modality != "CT":
             raise FlareSegError("not_ct", f"The series chosen is no CT but {chosen.modality or 'of no modality'}.")
         return chosen
-    scans = [s for s in found if s.is_ct_stack] or [s for s in found if s.modality == "CT"]
+    scans = usable_scans(found)
     if not scans:
         kinds = ", ".join(sorted({s.modality or "unknown" for s in found}))
         raise FlareSegError("not_ct", f"{folder} holds no CT series (modality: {kinds}); give a CT.")
-    scans = [s for s in scans if s.images >= FEW_IMAGES] or scans
     if len(scans) > 1:
         raise FlareSegError("several_series", f"{folder} holds {len(scans)} CT series; choose one with --series and "
                                               "its number or UID:\n" + _list(scans))
     return scans[0]
+
+
+def usable_scans(found: tuple[Series, ...]) -> list[Series]:
+    """Return the CT series among them, without localizers and the like where there is a real scan."""
+    scans = [s for s in found if s.is_ct_stack] or [s for s in found if s.modality == "CT"]
+    return [s for s in scans if s.images >= FEW_IMAGES] or scans
 
 
 def read_dicom(path: str | Path, series: str | None = None) -> Volume:

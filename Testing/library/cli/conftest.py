@@ -32,10 +32,10 @@ def write_image(path, array, spacing=(4.0, 4.0, 5.0), origin=(-100.0, -90.0, -60
     return str(path)
 
 
-def write_tiny_bundle(folder, grid=(64, 64), working_spacing=(4.0, 4.0)):
+def write_tiny_bundle(folder, grid=(64, 64), working_spacing=(4.0, 4.0), features=(4, 4, 8)):
     """Write an untrained model whose labels are noise, but the same noise every time."""
     torch.manual_seed(0)
-    write_bundle(folder, UNet2D(UNet2DSpec(features=(4, 4, 8))), name="tiny", version="1", title="Untrained",
+    write_bundle(folder, UNet2D(UNet2DSpec(features=features)), name="tiny", version="1", title="Untrained",
                  organs=FLARE_ORGANS, working_spacing=working_spacing, grid=grid,
                  normalisation=Normalisation(-16, 270, 116.6, 47.9), training={}, licence="none", intended_use="tests")
     return str(folder)
