@@ -44,7 +44,8 @@ def run(model):
     """Function that runs a batch in this process, with workers of its own."""
 
     def run(out, inputs, workers=None, numbered=False, progress=lambda done, total: None, **method):
-        settings = Settings.of(out, SegmentJob("", (), model, device="cpu", runtime="torch", **method))
+        method = {"device": "cpu", "exact": True, **method}  # exact: the least work before each case
+        settings = Settings.of(out, SegmentJob("", (), model, **method))
         sources, _ = find_sources(inputs, out)
         return run_batch(sources, settings, workers or local_workers(2), numbered, progress)
 

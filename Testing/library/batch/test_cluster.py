@@ -23,19 +23,19 @@ def cluster():
 
 def test_a_worker_is_killed_and_nothing_is_lost(cluster, whole, run, cts, tmp_path):
     undisturbed, _ = whole
-    some = sorted(cts.iterdir())[:40]
+    some = sorted(cts.iterdir())[:24]
     killed, said = [], []
 
     def kill_one(done, total):
-        if done == 10:
+        if done == 6:
             killed.append(next(iter(cluster.workers.values())).pid)
             psutil.Process(killed[0]).kill()
 
     outcome = run(tmp_path / "out", [*some, "missing.nii"], cluster_workers(cluster.scheduler_address, {"GPU": 1},
                                                                            said.append), progress=kill_one)
-    assert killed and len(outcome.done) == 40 and [r["code"] for r in outcome.failed] == ["not_found"] and not said
+    assert killed and len(outcome.done) == 24 and [r["code"] for r in outcome.failed] == ["not_found"] and not said
     assert results(tmp_path / "out").items() <= results(undisturbed).items() and not hidden(tmp_path / "out")
-    assert len(results(tmp_path / "out")) == 80
+    assert len(results(tmp_path / "out")) == 48
 
 
 def test_a_case_whose_workers_die_is_given_up_and_told(cluster, run, cts, tmp_path, monkeypatch):

@@ -76,8 +76,7 @@ def test_the_run_itself_is_killed_then_stopped_then_finished(whole, run, cts, mo
     undisturbed, _ = whole
     some = sorted(cts.iterdir())[:40]
     out = tmp_path / "out"
-    command = [*COMMAND, *map(str, some), "-o", str(out), "--model", model, "--device", "cpu", "--runtime", "torch",
-               "--jobs", "2"]
+    command = [*COMMAND, *map(str, some), "-o", str(out), "--model", model, "--device", "cpu", "--exact", "--jobs", "2"]
     environment = worker_environment({**os.environ, "OMP_NUM_THREADS": "1"})
     first = subprocess.Popen(command, env=environment)
     at_least(out, 3, first)
