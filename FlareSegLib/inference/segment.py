@@ -93,7 +93,8 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
     started = time.perf_counter()
     axial, order = to_axial(ct)
     labels, slices_run = label_axial(axial, bundle, network, place, progress, notes.append, fast=fast)
-    labels = keep_organs(labels, chosen)
+    if organs is not None:
+        labels = keep_organs(labels, chosen)
     if keep_largest:
         labels = keep_largest_pieces(labels, chosen)
         notes.append(ISLANDS_REMOVED)
