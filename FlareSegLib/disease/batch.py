@@ -8,17 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +18,11 @@ import numpy as np
 
 from .. import __version__
 from ..errors import FlareSegError
-from ..jobs.staging import PREFIX, Staging
+from ..jobs.claim import claim, sweep
+from ..jobs.processes import Died, run_tasks
+from ..jobs.staging import Staging
 from .contact_sheet import draw_variant, write_contact_sheets
-from .datasets import Item, Layout, plan_items, write_descriptions, write_json, write_nifti
+from .datasets import Item, Layout, plan_items, write_descriptions, write_nifti
 from .hardness import measure_hardness
 from .mix import Mix, draw_operations, mix_text
 from .recipe import Find, Recipe, recipe_text
@@ -166,29 +160,9 @@ def run_batch(plan: Plan, find: Find, jobs: int = 1, progress: Progress = lambda
 
 def _claim(plan: Plan) -> None:
     """Make the folder this plan's own, or refuse one that is something else's."""
-    out, file = plan.out, plan.out / PLAN_FILE
-    if file.is_file():
-        try:
-            same = json.loads(file.read_text(encoding="utf-8")) == json.loads(json.dumps(plan.document))
-        except (OSError, ValueError):
-            same = False
-        if not same:
-            raise FlareSegError("output_exists", f"{out} holds a simulation with other settings or cases; choose another "
-                                                 "folder.")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FlareSegError("output_exists", f"{out} exists and is not empty; choose another folder.")
-    try:
-        names = (plan.layout.images, plan.layout.labels, "recipes", "previews", *([HARDNESS] if plan.model else []))
-        folders = [out / name for name in names]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            for leftover in folder.glob(f"{PREFIX}*"):  # of a process that was killed
-                shutil.rmtree(leftover, ignore_errors=True)
-    except OSError as error:
-        raise FlareSegError("output_unwritable", f"{out} cannot be written ({error.strerror}); choose another "
-                                                 "folder.") from error
-    if not file.is_file():
-        write_json(file, plan.document)
+    folders = (plan.layout.images, plan.layout.labels, "recipes", "previews", *([HARDNESS] if plan.model else []))
+    claim(plan.out, PLAN_FILE, plan.document, folders, "simulation with other settings or cases")
+    sweep(plan.out / name for name in folders)
 
 
 def _disclaim(plan: Plan) -> None:
@@ -209,19 +183,18 @@ class _Report:
 
 
 def _reports(plan: Plan, missing: list[Item], find: Find, jobs: int) -> Iterator[_Report]:
-    tasks = _tasks(missing, jobs)
+    tasks = [(plan, task, find) for task in _tasks(missing, jobs)]
     if jobs <= 1 or len(tasks) <= 1:
         for task in tasks:
-            yield from _make(plan, task, find)
+            yield from _make(*task)
         return
-    with _processes(min(jobs, len(tasks))) as pool:
-        running = [pool.submit(_make_all, plan, task, find) for task in tasks]
-        try:
-            for future in as_completed(running):
-                yield from future.result()
-        except BrokenProcessPool as error:
-            raise FlareSegError("out_of_memory", "A process ended unexpectedly, most likely for want of memory; give "
-                                                 "the same command again with fewer --jobs.") from error
+    with closing(run_tasks(tasks, _make_all, jobs, _take_one_core)) as ended:
+        for (_, items, _), reports in ended:
+            if isinstance(reports, Died):
+                reports = [_Report((), (), (f"{items[0].source.name}: its process died {reports.attempts} times, most "
+                                            "likely for want of memory; give the same command again with fewer "
+                                            "--jobs.",))]
+            yield from reports
 
 
 def _tasks(missing: list[Item], jobs: int) -> list[list[Item]]:
@@ -233,39 +206,14 @@ def _tasks(missing: list[Item], jobs: int) -> list[list[Item]]:
     return [list(part) for items in by_case.values() for part in (items[n::parts] for n in range(parts)) if part]
 
 
-@contextmanager
-def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes end with this one, at once when it is interrupted."""
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin_process)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_process() -> None:
-    """Leave Ctrl-C to the parent, share the cores, and never outlive a parent that was killed."""
+def _take_one_core(number: int) -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-
-    def watch():
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
-def _make_all(plan: Plan, task: list[Item], find: Find) -> list[_Report]:
-    return list(_make(plan, task, find))
+def _make_all(task: tuple[Plan, list[Item], Find]) -> list[_Report]:
+    return list(_make(*task))
 
 
 def _make(plan: Plan, task: list[Item], find: Find) -> Iterator[_Report]:
