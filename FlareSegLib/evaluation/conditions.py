@@ -139,7 +139,7 @@ def storage_sentence(rows: list[dict]) -> str:
     chosen = [row for row in rows if row["group"] == "storage" and "voxels_differ" in row]
     if not chosen:
         return "Storage was not looked at."
-    return (f"Stored flipped, permuted or obliquely ({len(chosen)} results), "
+    return (f"Stored otherwise ({', '.join(dict.fromkeys(row['condition'] for row in chosen))}), "
             f"{max(row['voxels_differ'] for row in chosen)} voxels at most have another label than in the CT as it is.")
 
 

@@ -2,8 +2,8 @@
 
 ``python -m FlareSegLib.training.export_starter CHECKPOINT FOLDER --synthesis STORE … --accuracy accuracy.json
 --conditions conditions.json [--pictures DATA RUNS]``, where the JSON files are those of
-`FlareSegLib.evaluation.leave_one_out` and `FlareSegLib.evaluation.conditions`. Every figure of the card comes from them,
-from the checkpoint and from the training sets; the licence follows from what was trained on.
+`FlareSegLib.evaluation.leave_one_out` and `FlareSegLib.evaluation.conditions`. Every figure of the card comes from
+them, from the checkpoint and from the training sets; the licence follows from what was trained on.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from ..evaluation.conditions import condition_table, disease_table, stability_sentence, storage_sentence
 from ..evaluation.held_out import FAR_MM
 from ..evaluation.leave_one_out import LEAST_PATIENTS, format_rows, format_summaries, summaries
@@ -10,6 +12,7 @@ from ..models.bundle import ModelBundle
 
 #: Lowest Dice that a card does not call a failure.
 FAILURE = 0.8
+WIDTH = 120
 
 CARD = """# {title}
 
@@ -38,9 +41,9 @@ them. Diseases are simulated in {diseases} cases.
 
 Each row is a CT of a patient whom the network of that row was **not** trained on (leave one patient out). {unseen}
 
-Dice / normalised surface distance (NSD, tolerance 1 mm) on the CT's own grid. Against silver labels they say how well the
-two models agree, no more. "Islands removed" is what `--keep-largest` makes of the labels. No NSD is given where part of a
-reference is not annotated.
+Dice / normalised surface distance (NSD, tolerance 1 mm) on the CT's own grid. Against silver labels they say how well
+the two models agree, no more. "Islands removed" is what `--keep-largest` makes of the labels. No NSD is given where
+part of a reference is not annotated.
 
 {accuracy}
 
@@ -80,10 +83,12 @@ NSD:
 
 {nsd}
 
-Simulated diseases: the organ that is concerned, against the healthy case of the same CT; labels by each disease's own
-rule. An organ that was taken away counts 1 if nothing of it is found, else 0.
-
 {diseases}
+"""
+
+DISEASES = """Simulated diseases: the organ that is concerned, against the healthy case of the same CT; labels by each
+disease's own rule. An organ that was taken away counts 1 if nothing of it is found, else 0.
+
 """
 
 
@@ -101,7 +106,7 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict], attr
     """
     training = bundle.training
     protocol, data, rows = training["protocol"], training["data"], training["accuracy"]["rows"]
-    return CARD.format(
+    card = CARD.format(
         title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
         steps=protocol["steps"], samples=protocol["batch"] * protocol["batches_per_step"],
@@ -111,8 +116,15 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict], attr
         means=format_summaries(summaries(rows)), conditions=_conditions(conditions),
         results=sum("warnings" in row for row in (*rows, *conditions)),
         of_what=", those under other conditions included" if conditions else "",
-        warnings=format_calibration(calibration([*rows, *conditions]), ("any doubt", "cut off")),
+        warnings=format_calibration(calibration([*rows, *conditions]), ("any doubt",)),
         failures=_failures(rows, attribution), patients=len(data["cts"]))
+    return "\n\n".join(map(_wrapped, card.split("\n\n"))).rstrip("\n") + "\n"
+
+
+def _wrapped(paragraph: str) -> str:
+    """A paragraph of words alone at the width of a page; tables, lists and headings as they are."""
+    text = paragraph.strip("\n")
+    return text if text.startswith(("#", "|", "*", "!")) and not text.startswith("**") else textwrap.fill(text, WIDTH)
 
 
 def _unseen(data: dict, rows: list[dict]) -> str:
@@ -132,7 +144,14 @@ def _conditions(rows: list[dict]) -> str:
         return ""
     return CONDITIONS.format(cts=", ".join(dict.fromkeys(row["case"] for row in rows)), far=FAR_MM,
                              stability=stability_sentence(rows), storage=storage_sentence(rows),
-                             dice=condition_table(rows), nsd=condition_table(rows, "nsd"), diseases=disease_table(rows))
+                             dice=condition_table(rows), nsd=condition_table(rows, "nsd"),
+                             diseases=_diseases(rows))
+
+
+def _diseases(rows: list[dict]) -> str:
+    if not any(row["group"] == "disease" for row in rows):
+        return "Simulated diseases were not looked at."
+    return DISEASES + disease_table(rows)
 
 
 def _failures(rows: list[dict], attribution: str | None) -> str:
