@@ -167,5 +167,7 @@ def test_the_shipped_model_is_whole():
     bundle = find_bundle("default")
     verify_bundle(bundle)
     assert [organ.name for organ in bundle.organs] == ["liver", "kidney", "spleen", "pancreas"]
-    assert all(case["licence"] for case in bundle.training["cases"])
+    data = bundle.training.get("data")
+    sources = bundle.training["cases"] if data is None else [*data["cts"], *data["labels"]]
+    assert sources and all(source["licence"] for source in sources)
     assert "not for diagnosis" in bundle.intended_use
