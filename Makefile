@@ -32,7 +32,7 @@ bench-training: $(VENV)/installed-bench
 
 lint: $(VENV)/installed-test
 	$(PIP) ruff
-	$(BIN)/ruff check FlareSegLib Testing
+	$(BIN)/ruff check FlareSegLib Testing FlareSeg FlareSegEditor
 
 clean:
 	rm -rf $(VENV) demo

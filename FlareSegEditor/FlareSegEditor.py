@@ -45,9 +45,9 @@ class FlareSegEditor(ScriptedLoadableModule):
         self.parent.dependencies = ["FlareSeg", "Markups", "Segmentations", "Volumes"]
         self.parent.contributors = ["FlareSeg contributors"]
         self.parent.helpText = _(
-            "Puts simulated diseases into an abdominal CT and its organ labels, to train segmentation on. Choose a CT and "
-            "its segmentation, press <b>Begin editing</b>, choose a disease and click. The originals are never changed. "
-            "<b>Synthetic images: for research, not for diagnosis or treatment.</b> See "
+            "Puts simulated diseases into an abdominal CT and its organ labels, to train segmentation on. Choose a CT "
+            "and its segmentation, press <b>Begin editing</b>, choose a disease and click. The originals are never "
+            "changed. <b>Synthetic images: for research, not for diagnosis or treatment.</b> See "
             "<a href=\"{url}\">the extension's page</a> for a tutorial.").format(url=HOMEPAGE)
         self.parent.acknowledgementText = _(
             "Simulated diseases follow the idea of Witanto et al. (team DeepInsthink), MICCAI FLARE 2021.")
@@ -235,7 +235,8 @@ class FlareSegEditorLogic(ScriptedLoadableModuleLogic):
             return editing.add(editing.operation_at(found, values, ras))
         return editing.add(editing.operation_somewhere(found, values, organ or (found.organs or ("",))[0]))
 
-    def export(self, editing, folder, layout="v2", name="case_edited", patient="case", operatorName="", withOriginal=True):
+    def export(self, editing, folder, layout="v2", name="case_edited", patient="case", operatorName="",
+               withOriginal=True):
         """Add the edited case to a data set and return the names of what was added.
 
         :raises FlareSegError: with one clear sentence; nothing is written then

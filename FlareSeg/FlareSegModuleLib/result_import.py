@@ -105,7 +105,8 @@ def _ijk_to_segmentation(volume_node, segmentation_node):
     """From the CT's voxel indices to the coordinates of a segmentation, which may be under another transform."""
     transforms = slicer.vtkMRMLTransformNode
     between, linear, matrix = vtk.vtkGeneralTransform(), vtk.vtkTransform(), vtk.vtkMatrix4x4()
-    transforms.GetTransformBetweenNodes(volume_node.GetParentTransformNode(), segmentation_node.GetParentTransformNode(),
+    transforms.GetTransformBetweenNodes(volume_node.GetParentTransformNode(),
+                                        segmentation_node.GetParentTransformNode(),
                                         between)
     if not transforms.IsGeneralTransformLinear(between, linear):
         raise ValueError(_("The CT and the output segmentation are under different transforms, one of them not linear; "

@@ -113,5 +113,6 @@ def _colour_node():
     for index in range(256):
         share = (index - 127.5) / 127.5
         strength = 0.0 if abs(share) < CLEAR else 0.35 + 0.65 * abs(share)
-        node.SetColor(index, f"{share * FULL_DIFFERENCE_HU:+.0f} HU", float(share > 0), 0.25, float(share < 0), strength)
+        node.SetColor(index, f"{share * FULL_DIFFERENCE_HU:+.0f} HU", float(share > 0), 0.25, float(share < 0),
+                      strength)
     return node

@@ -24,7 +24,8 @@ def show_picture(path: str, name: str):
         node.CreateDefaultDisplayNodes()
     node.SetAndObserveImageData(flip.GetOutput())
     node.SetSpacing(1.0, 1.0, 1.0)
-    composites = [each for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode") if each.GetLayoutName() == VIEW]
+    composites = [each for each in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+                  if each.GetLayoutName() == VIEW]
     for composite in composites:
         composite.SetBackgroundVolumeID(node.GetID())
         composite.SetForegroundVolumeID(None)

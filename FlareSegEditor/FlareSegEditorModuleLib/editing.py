@@ -82,15 +82,16 @@ class Editing(VTKObservationMixin):
     def _given(self, role: str):
         found = self.node.GetNodeReference(role)
         if found is None:
-            raise ValueError(_("The CT or the segmentation of this edit is not in the scene; the operations are kept in "
-                               "{name}.").format(name=self.node.GetName()))
+            raise ValueError(_("The CT or the segmentation of this edit is not in the scene; the operations are kept "
+                               "in {name}.").format(name=self.node.GetName()))
         return found
 
     def _clones(self, labels):
         """The edit's clones; those that are missing are made."""
         name = _("{volume} edited").format(volume=self.ct.GetName())
         ct = self.node.GetNodeReference(edit_node.CT_CLONE)
-        if ct is None or ct.GetImageData() is None or ct.GetImageData().GetDimensions() != self.volume.array.shape[::-1]:
+        image = None if ct is None else ct.GetImageData()
+        if image is None or image.GetDimensions() != self.volume.array.shape[::-1]:
             ct = clone_ct(self.ct, name)
             self.node.SetNodeReferenceID(edit_node.CT_CLONE, ct.GetID())
         segmentation = clone_segmentation(labels, ct, _("{volume} organs").format(volume=ct.GetName()),
@@ -268,7 +269,7 @@ class Editing(VTKObservationMixin):
         return ""
 
     def point_for(self, key: str, ras) -> tuple[float, float, float]:
-        """Where an entry comes to lie (LPS) that is dragged to a place (RAS of the CT, mm): just outside its organ is in it."""
+        """Where an entry dragged to a place (RAS of the CT, mm) comes to lie (LPS): just outside its organ is in it."""
         from FlareSegLib.disease.pointing import pulled_in
 
         operation = self.entry(key).operation
@@ -293,8 +294,8 @@ class Editing(VTKObservationMixin):
             return
         self.close()
         there = scene.IsNodePresent(self.node)
-        self._on_lost(self, _("A volume or segmentation of this edit was deleted. Its operations are kept in {name}; choose "
-                              "the edit again to go on.").format(name=self.node.GetName()) if there else
+        self._on_lost(self, _("A volume or segmentation of this edit was deleted. Its operations are kept in {name}; "
+                              "choose the edit again to go on.").format(name=self.node.GetName()) if there else
                       _("The edit was deleted."))
 
     def _follow_transform(self, caller=None, event=None) -> None:

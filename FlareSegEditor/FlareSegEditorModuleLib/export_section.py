@@ -60,8 +60,8 @@ class ExportSection:
         """Enable the button, or say in its tooltip what is missing."""
         hindrance = self.hindrance()
         self.ui.exportButton.enabled = not hindrance
-        self.ui.exportButton.toolTip = hindrance or _("Check the case as training does, then add it: all of its files or "
-                                                      "none.")
+        self.ui.exportButton.toolTip = hindrance or _("Check the case as training does, then add it: all of its files "
+                                                      "or none.")
 
     def job(self) -> ExportJob:
         """What the section asks for."""
@@ -98,12 +98,13 @@ class ExportSection:
         if background.error is None:
             names, passed = background.value
             text = _("Added {names}.").format(names=", ".join(names))
-            self._say(text if passed else text + " " + _("The quality gate found figures beyond their limits; they are in "
-                                                         "the recipe."))
+            self._say(text if passed else text + " " + _("The quality gate found figures beyond their limits; they are "
+                                                         "in the recipe."))
             return
         sentence = str(background.error)
         if not isinstance(background.error, FlareSegError):
-            sentence = _("The export failed unexpectedly; nothing was written.") + f" ({type(background.error).__name__})"
+            name = type(background.error).__name__
+            sentence = _("The export failed unexpectedly; nothing was written.") + f" ({name})"
         self._say(sentence)
         slicer.util.errorDisplay(sentence, windowTitle=_("Disease Simulation Editor"))
 

@@ -55,7 +55,7 @@ def export(job: ExportJob) -> tuple[tuple[str, ...], bool]:
     from FlareSegLib.disease.simulation import simulate
 
     made = simulate(job.case, job.operations, job.find)
-    utc = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    utc = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     recipe = made.recipe(job.operator, utc)
     image, labels = made.case.volumes(job.order, job.volume)
     cases = [Finished(job.name, job.patient, image, labels, recipe, draw_variant(job.case, made, job.name))]

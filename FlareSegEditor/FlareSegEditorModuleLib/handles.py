@@ -44,7 +44,8 @@ class Handles(VTKObservationMixin):
         """Show a handle for each shown operation that has a place, and no other."""
         self._following = True
         try:
-            wanted = {entry.key: entry for entry in editing.entries if entry.shown and entry.operation.centre is not None}
+            wanted = {entry.key: entry for entry in editing.entries if entry.shown
+                      and entry.operation.centre is not None}
             for key in set(self._points) - set(wanted):
                 self._remove(self._points.pop(key))
             for number, entry in enumerate(editing.entries, start=1):

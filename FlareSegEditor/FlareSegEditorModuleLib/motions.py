@@ -43,7 +43,7 @@ def handle_axis(pivot, tip, least_mm: float):
 
 
 def frame_along(axis) -> np.ndarray:
-    """(3, 3): columns of a rotation matrix, the first one along an axis (pivot, tip); none turned where that is None."""
+    """(3, 3): columns of a rotation matrix, the first along an axis (pivot, tip); none turned where that is None."""
     if axis is None:
         return np.eye(3)
     along = np.subtract(axis[1], axis[0])

@@ -77,7 +77,8 @@ class OperationsTable:
         tick.setToolTip(_("Unticked operations are left out of the result."))
         self._table.setItem(row, SHOWN, tick)
         parts = len(done.parts) if done is not None else 0
-        title = _(disease.title) + (_(" ({count} parts)").format(count=parts) if disease.parts is not None and parts else "")
+        title = _(disease.title) + (_(" ({count} parts)").format(count=parts) if disease.parts is not None and parts
+                                    else "")
         self._text(row, TITLE, title)
         self._text(row, ORGAN, entry.operation.organ)
         self._text(row, VOLUME, volume_text(done))
@@ -134,4 +135,5 @@ def own_gain_text(done, organ: str) -> str:
 def gained_text(done) -> str:
     """What all organs gained or lost."""
     gained = _gained(done)
-    return ", ".join(_("{organ} {ml:+.1f} ml").format(organ=organ, ml=ml) for organ, ml in gained.items() if abs(ml) >= 0.05)
+    return ", ".join(_("{organ} {ml:+.1f} ml").format(organ=organ, ml=ml)
+                     for organ, ml in gained.items() if abs(ml) >= 0.05)

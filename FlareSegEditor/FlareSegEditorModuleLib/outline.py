@@ -87,7 +87,8 @@ class Outline:
         if self._model is not None and scene.IsNodePresent(self._model) and scene.IsNodePresent(self._transform):
             return
         self.remove_quietly()
-        self._transform = as_helper(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", _("Lesion outline move")), True)
+        self._transform = as_helper(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", _("Lesion outline move")),
+                                    True)
         self._model = as_helper(scene.AddNewNodeByClass("vtkMRMLModelNode", _("Lesion outline")), True)
         self._model.CreateDefaultDisplayNodes()
         display = self._model.GetDisplayNode()

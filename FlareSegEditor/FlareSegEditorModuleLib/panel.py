@@ -48,7 +48,8 @@ class Panel:
         self.busy = ""
         self.on_refresh = lambda: None
         self.work = Workspace(self.refresh, self.say)
-        self.setup = SetupSection(ui.setupCollapsibleButton, ui.setupLabel, ui.setupButton, str(REQUIREMENTS), self.refresh)
+        self.setup = SetupSection(ui.setupCollapsibleButton, ui.setupLabel, ui.setupButton, str(REQUIREMENTS),
+                                  self.refresh)
         self.mapping = MappingView(ui.mappingTable, on_mapping)
         self.cards = Cards(ui.diseaseList, ui.organFilterComboBox, ui.searchLineEdit, PICTURES, self._card_chosen)
         self.sliders = ParameterView(ui.mainParameters, ui.advancedParameters, ui.advancedCollapsibleButton,

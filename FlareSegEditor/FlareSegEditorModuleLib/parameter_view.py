@@ -225,4 +225,5 @@ def _tooltip(meaning) -> str:
         return _(meaning.text)
     unit = f" {meaning.unit}" if meaning.unit else ""
     return _("{text}: {low:g} to {high:g}{unit}, usually {least:g} to {most:g}{unit}").format(
-        text=_(meaning.text), low=meaning.low, high=meaning.high, least=meaning.usual[0], most=meaning.usual[1], unit=unit)
+        text=_(meaning.text), low=meaning.low, high=meaning.high, least=meaning.usual[0], most=meaning.usual[1],
+        unit=unit)

@@ -40,7 +40,7 @@ def recipe_of(editing, operator: str = ""):
     from FlareSegLib.disease.simulation import simulate
 
     made = simulate(editing.case, [entry.operation for entry in editing.entries if entry.shown], editing.find)
-    return made.recipe(operator, datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return made.recipe(operator, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def save_recipe(editing, path: str, operator: str = "") -> None:

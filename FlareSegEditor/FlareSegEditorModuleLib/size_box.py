@@ -76,7 +76,8 @@ class SizeBox(VTKObservationMixin):
         display.SetSelectedColor(*CHOSEN)
         self.addObserver(self.node, self.node.PointModifiedEvent, self._told(self._on_resize))
         self.addObserver(self.node, self.node.PointEndInteractionEvent, self._told(self._on_resized))
-        self.addObserver(self.node, self.node.PointStartInteractionEvent, self._told(lambda key, *_: self._on_begin(key)))
+        self.addObserver(self.node, self.node.PointStartInteractionEvent,
+                         self._told(lambda key, *_: self._on_begin(key)))
         return self.node
 
     def _told(self, tell: Callable) -> Callable:

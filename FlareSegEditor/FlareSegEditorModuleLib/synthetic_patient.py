@@ -14,7 +14,8 @@ from FlareSegLib.organs import FLARE_ORGANS
 SIZE, SPACING = (192, 192, 64), (2.0, 2.0, 3.4)
 
 
-def load_synthetic_patient(size: tuple[int, int, int] = SIZE, spacing: tuple[float, float, float] = SPACING, seed: int = 1):
+def load_synthetic_patient(size: tuple[int, int, int] = SIZE, spacing: tuple[float, float, float] = SPACING,
+                           seed: int = 1):
     """Make it, show it and return its CT and segmentation nodes; the windows stay alive meanwhile."""
     from FlareSegLib.phantom.phantom import make_phantom  # needs scipy: not at Slicer's start
 

@@ -68,7 +68,8 @@ class Tip(VTKObservationMixin):
         display.SetSliceProjectionOpacity(1.0)
         self.addObserver(self.node, self.node.PointModifiedEvent, self._told(self._on_turn))
         self.addObserver(self.node, self.node.PointEndInteractionEvent, self._told(self._on_turned))
-        self.addObserver(self.node, self.node.PointStartInteractionEvent, self._told(lambda key, ras: self._on_begin(key)))
+        self.addObserver(self.node, self.node.PointStartInteractionEvent,
+                         self._told(lambda key, ras: self._on_begin(key)))
         return self.node
 
     def _told(self, tell: Callable) -> Callable:

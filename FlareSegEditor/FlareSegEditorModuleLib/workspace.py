@@ -209,7 +209,7 @@ class Workspace:
         self.attempt(self.editing.change, key, centre=self.editing.point_for(key, ras))
 
     def resize(self, key: str, side: int, scale: float) -> None:
-        """A face of the box is being dragged: the outline grows or shrinks, along or across its axis where it has one."""
+        """A face of the box is dragged: the outline grows or shrinks, along or across its axis where it has one."""
         if key != self.chosen or not self.outline.shown:
             return
         frame = motions.frame_along(self._axis)
@@ -312,7 +312,8 @@ class Workspace:
         entry, done = self.editing.entry(self.chosen), self.editing.done(self.chosen)
         note = done.notes[0] if done is not None and len(done.notes) == 1 else None
         self.outline.show(note, self.editing.case.grid, self.editing.ct.GetParentTransformNode())
-        self._axis = None if note is None or note.axis is None else motions.handle_axis(*map(to_ras, note.axis), LEAST_AXIS_MM)
+        self._axis = None if note is None or note.axis is None else motions.handle_axis(*map(to_ras, note.axis),
+                                                                                        LEAST_AXIS_MM)
         placed = entry is not None and self.outline.shown and entry.operation.centre is not None
         if placed and is_sized(entry.operation.parameters, self._axis is not None):
             frame = motions.frame_along(self._axis)

@@ -17,10 +17,11 @@ EPILOG = """examples:
   flareseg batch 'study/**/*.nii.gz' DICOM_FOLDER list.txt -o results --format .seg.nrrd --format .nii.gz --jobs 2
   flareseg batch cts/ -o results --device cuda --scheduler tcp://head:8786 --resources GPU=1
 
-INPUTS are files, folders (all image files and DICOM CT series in them and below), patterns in quotes, and text files (.txt)
-with one of these a line. DIR gets segmentations/, thumbnails/, cases/ (a JSON file a case), cases.jsonl, summary.csv and
-contact_sheet.html. A case that cannot be segmented is told with its reason and stops no other. The same command goes on
-where a run was stopped, and tries again what failed; more inputs may be named then. docs/batch.md tells of clusters."""
+INPUTS are files, folders (all image files and DICOM CT series in them and below), patterns in quotes, and text files
+(.txt) with one of these a line. DIR gets segmentations/, thumbnails/, cases/ (a JSON file a case), cases.jsonl,
+summary.csv and contact_sheet.html. A case that cannot be segmented is told with its reason and stops no other. The same
+command goes on where a run was stopped, and tries again what failed; more inputs may be named then. docs/batch.md tells
+of clusters."""
 
 
 def add_parser(commands) -> None:

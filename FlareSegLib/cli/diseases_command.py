@@ -24,8 +24,8 @@ def add_parser(commands) -> None:
     telling.set_defaults(run=tell_disease)
     showing = actions.add_parser(
         "gallery", help="draw every disease: a page with pictures",
-        description="Draw every disease before and after, the difference and the labels, on a synthetic patient and on a "
-                    "CT of yours: OUT/index.html. Takes some minutes.")
+        description="Draw every disease before and after, the difference and the labels, on a synthetic patient and on "
+                    "a CT of yours: OUT/index.html. Takes some minutes.")
     showing.add_argument("out", metavar="OUT", type=Path, help="folder of the page")
     showing.add_argument("--ct", metavar="FILE", type=Path, help="a CT of yours, beside the synthetic patient")
     showing.add_argument("--labels", metavar="FILE", type=Path, help="its label map")
@@ -79,8 +79,8 @@ def catalogue_markdown() -> str:
     """The same as a Markdown table, with label rules (the default first)."""
     from ..disease.catalogue import DISEASES
 
-    rows = [f"| `{name}` | {disease.title} | {', '.join(disease.organs) or 'whole scan'} | {', '.join(disease.label_rules)} | "
-            f"{disease.description} |" for name, disease in DISEASES.items()]
+    rows = [f"| `{name}` | {disease.title} | {', '.join(disease.organs) or 'whole scan'} | "
+            f"{', '.join(disease.label_rules)} | {disease.description} |" for name, disease in DISEASES.items()]
     return "\n".join(["| name | title | organs | label rules | what it is |", "|---|---|---|---|---|", *rows])
 
 

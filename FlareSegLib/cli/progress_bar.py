@@ -32,6 +32,7 @@ class ProgressBar:
             self._bar.close()
 
     def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` steps are done."""
         if not self._shown:
             return
         if self._bar is None:

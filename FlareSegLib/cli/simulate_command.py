@@ -18,9 +18,9 @@ EPILOG = """examples:
   flareseg simulate FLARE21 -o simulated --recipe recipe.json --variants 10 --format flare
 
 CASES is one data set's folder (nnU-Net v1 or v2, FLARE21's own), or files in pairs: CT LABELS CT LABELS …. Labels are
-FLARE21's: 1 liver, 2 kidney, 3 spleen, 4 pancreas. Variants are drawn from a weighted mix of diseases (a sensible one by
-default), or are like the case of a recipe: numbers within 20 %, other places as deep in the same organs. The same seed
-gives the same files, whatever the number of jobs. A run that was stopped goes on with the same command."""
+FLARE21's: 1 liver, 2 kidney, 3 spleen, 4 pancreas. Variants are drawn from a weighted mix of diseases (a sensible one
+by default), or are like the case of a recipe: numbers within 20 %, other places as deep in the same organs. The same
+seed gives the same files, whatever the number of jobs. A run that was stopped goes on with the same command."""
 
 
 def add_parser(commands) -> None:
@@ -38,12 +38,14 @@ def add_parser(commands) -> None:
     source.add_argument("--recipe", metavar="FILE", type=Path, help="make variants like this recipe's case")
     source.add_argument("--mix", metavar="FILE", type=Path, help="draw diseases from this mix")
     parser.add_argument("--exact", action="store_true",
-                        help="with --recipe and the very case that it was made from: that variant again, voxel by voxel")
+                        help="with --recipe and the very case that it was made from: that variant again, voxel by "
+                             "voxel")
     parser.add_argument("--variants", type=int, default=4, metavar="N", help="for each case (default: 4)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     parser.add_argument("--format", choices=("v2", "v1", "flare"), default="v2",
                         help="nnU-Net v2 (default), nnU-Net v1 and Medical Segmentation Decathlon, FLARE21")
-    parser.add_argument("--without-originals", action="store_true", help="leave the cases themselves out of the data set")
+    parser.add_argument("--without-originals", action="store_true",
+                        help="leave the cases themselves out of the data set")
     parser.add_argument("--patients", metavar="FILE", type=Path,
                         help="JSON object, case to patient: a patient's cases stay in one fold")
     parser.add_argument("--hardness", metavar="MODEL",

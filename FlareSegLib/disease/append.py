@@ -69,7 +69,8 @@ def append_cases(folder: str | Path, layout: Layout, cases: tuple[Finished, ...]
         there = _names_there(folder, layout)
         items = _items(cases, there, layout)
         with Staging() as staging:
-            new = [path for case, item in zip(cases, items) for path in _stage_case(staging, folder, layout, case, item)]
+            new = [path for case, item in zip(cases, items) for path in _stage_case(staging, folder, layout, case,
+                                                                                    item)]
             replaced = _stage_descriptions(staging, folder, layout, items, there, cases)
             journal.begin(new)
             staging.commit(overwrite=replaced)
@@ -129,15 +130,15 @@ def _names_there(folder: Path, layout: Layout) -> tuple[str, ...]:
         return ()
     dataset = find_raw_dataset(folder)
     if LAYOUT_NAMES[dataset.layout] != layout.key:
-        raise FlareSegError("output_exists", f"{folder} is a data set of {dataset.layout}; choose that layout, or another "
-                                             "folder.")
+        raise FlareSegError("output_exists", f"{folder} is a data set of {dataset.layout}; choose that layout, or "
+                                             "another folder.")
     if dataset.faults:
         raise FlareSegError("bad_training_data", f"{folder} is not complete; mend it first:\n  "
                             + "\n  ".join(dataset.faults[:20]))
     known = {organ.label: organ.name for organ in FLARE_ORGANS}
     if any(known.get(organ.label) != organ.name for organ in dataset.organs):
-        raise FlareSegError("bad_training_data", f"The labels of {folder} are not FLARE21's four organs; choose another "
-                                                 "data set.")
+        raise FlareSegError("bad_training_data", f"The labels of {folder} are not FLARE21's four organs; choose "
+                                                 "another data set.")
     if layout.key == "v2" and _read(folder / "dataset.json", {}).get("file_ending") != ENDING:
         raise FlareSegError("output_exists", f"The files of {folder} do not end in {ENDING}; choose another data set.")
     return tuple(case.name for case in dataset.cases)
@@ -199,7 +200,8 @@ def _stage_descriptions(staging: Staging, folder: Path, layout: Layout, items: l
     """The data set's own files with the new cases in them; return which they are."""
     # What a process that died had entered, but not put in place, is left out.
     known = [case for case in _read(folder / "cases.json", []) if case.get("name") in there]
-    documents = {"dataset.json": _description(folder, layout, items, there), "cases.json": [*known, *map(_about, items)],
+    documents = {"dataset.json": _description(folder, layout, items, there),
+                 "cases.json": [*known, *map(_about, items)],
                  "splits_final.json": _splits(folder, items, there, known)}
     targets = set()
     for name, document in documents.items():

@@ -161,7 +161,8 @@ class Block:
 
     def points_shifted(self, shift_kji) -> PatientPoints:
         """Where the voxels' centres would be, moved by parts of a voxel along k, j, i."""
-        return PatientPoints(*grid_points(self.grid, [np.arange(part.start, part.stop) for part in self.box], shift_kji))
+        return PatientPoints(*grid_points(self.grid, [np.arange(part.start, part.stop) for part in self.box],
+                                          shift_kji))
 
     def change(self, contrast_changed: bool = False) -> Change:
         """The finished edit; HU that were edited are rounded and kept within a CT's range."""
@@ -269,7 +270,7 @@ def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | f
 
 def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessels_kept: float = 1.0,
         noise: np.ndarray | None = None) -> None:
-    """Shift the HU of what is there, which keeps its noise, its texture and, as far as `vessels_kept` says, its vessels.
+    """Shift the HU of what is there: it keeps its noise, its texture and, as far as `vessels_kept` says, its vessels.
 
     Parameters
     ----------

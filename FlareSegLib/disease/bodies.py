@@ -130,5 +130,6 @@ def winding_tube(start, direction, length_mm: float, radius_mm: float, seed: int
     for number in range(branches):
         root = points[1 + int(rng.integers(4))]
         aside = heading + 1.5 * random_direction(rng)
-        tubes.append(winding_tube(root, aside, length_mm / 2, 0.67 * radius_mm, seed + 101 * (number + 1), turn_degrees))
+        tubes.append(winding_tube(root, aside, length_mm / 2, 0.67 * radius_mm, seed + 101 * (number + 1),
+                                  turn_degrees))
     return union(*tubes, blend=0.5 * radius_mm) if len(tubes) > 1 else tubes[0]

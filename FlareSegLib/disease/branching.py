@@ -41,8 +41,8 @@ def portal_paths(scene: Scene, ends: Sequence[Sequence[float]]) -> list[np.ndarr
     """Paths from where the portal vein comes from to points in the liver; they share their trunk.
 
     The way of least cost is taken: along vessels where contrast shows them, otherwise straight through the liver. It
-    begins at the pancreas (the portal vein begins behind its neck) wherever the first end is nearest by that measure, or
-    without a pancreas in the liver near the body's middle.
+    begins at the pancreas (the portal vein begins behind its neck) wherever the first end is nearest by that measure,
+    or without a pancreas in the liver near the body's middle.
 
     Parameters
     ----------
@@ -119,7 +119,9 @@ def _smooth(path: np.ndarray) -> np.ndarray:
 
 def draw_ends(scene: Scene, count: int, rng: np.random.Generator, depth_mm: tuple[float, float] = (8.0, 25.0),
               forwards: bool = False) -> list[np.ndarray]:
-    """Draw points in the liver, far from each other, where branches end; `forwards`: in its anterior part, where gas goes.
+    """Draw points in the liver, far from each other, where branches end.
+
+    `forwards`: in the liver's anterior part, where gas goes.
     """
     depth = scene.depth("liver")
     nodes = np.argwhere((depth.mm >= depth_mm[0]) & (depth.mm <= depth_mm[1]))

@@ -73,7 +73,7 @@ class Grid:
         return bool((index >= 0).all() and (index < self.shape).all())
 
     def box(self, lower, upper, margin: float = 0.0) -> Box | None:
-        """The voxels whose centres may lie between two corners (LPS, mm), grown by `margin`; None where there are none."""
+        """The voxels whose centres may lie between two corners (LPS, mm), grown by `margin`; None if there are none."""
         corners = np.array([[(lower, upper)[bit][axis] + (-margin, margin)[bit] for axis, bit in enumerate(bits)]
                             for bits in np.ndindex(2, 2, 2)])
         index = self.index_of(corners)
@@ -139,8 +139,8 @@ def make_case(ct: Volume, label_map: Volume) -> tuple[Case, AxisOrder]:
     known = {0, UNKNOWN, *LABEL_OF.values()}
     strange = sorted(set(np.unique(label_map.array).tolist()) - known)
     if strange:
-        raise FlareSegError("bad_disease_case", f"The labels hold the value {strange[0]}; only 0 to 4 (FLARE21's organs) "
-                                                "and 255 (unknown) can be edited.")
+        raise FlareSegError("bad_disease_case", f"The labels hold the value {strange[0]}; only 0 to 4 (FLARE21's "
+                                                "organs) and 255 (unknown) can be edited.")
     axial, order = to_axial(ct)
     labels = np.ascontiguousarray(to_axial(label_map)[0].array, np.uint8)
     if not np.isin(labels, list(LABEL_OF.values())).any():

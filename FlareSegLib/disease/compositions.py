@@ -41,7 +41,8 @@ def _meets_any(one: Operation, others: list[Operation]) -> bool:
                < 0.55 * (one.parameters.diameter + other.parameters.diameter) for other in others)
 
 
-def part(scene: Scene, disease: Disease, organ: str, rng: np.random.Generator, parameters: Any = None) -> Operation | None:
+def part(scene: Scene, disease: Disease, organ: str, rng: np.random.Generator,
+         parameters: Any = None) -> Operation | None:
     """One part of a composition; None where the organ is not in the label map, so that the rest goes on without it."""
     try:
         return draw(disease, scene, organ, rng, parameters)

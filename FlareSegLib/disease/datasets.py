@@ -138,8 +138,8 @@ def description(layout: Layout, items: Iterable[Item]) -> dict[str, Any] | None:
     if layout.key == "flare":
         return None
     items = tuple(items)
-    about = {"name": "FlareSeg simulated", "description": "CTs with simulated diseases and their originals. Synthetic: for "
-                                                          "research only."}
+    about = {"name": "FlareSeg simulated", "description": "CTs with simulated diseases and their originals. Synthetic: "
+                                                          "for research only."}
     if layout.key == "v2":
         return {**about, "channel_names": {"0": "CT"},
                 "labels": {"background": 0, **{organ.name: organ.label for organ in FLARE_ORGANS}},

@@ -87,7 +87,8 @@ def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
     firm |= bone | large_parts(hu < AIR_HU, node_ml, LARGE_AIR_ML) | (wall(scene, block.box, steps) > 0.5)
     firm |= node_points(block.grid, block.box, steps)[1] > _back_of(scene, organ) + BEHIND_MM
     firm &= own < 0.3
-    room = 1 - spread_out(ndimage.gaussian_filter(firm.astype(np.float32), 1.5 / np.array(node_mm)), steps, block.hu.shape)
+    room = 1 - spread_out(ndimage.gaussian_filter(firm.astype(np.float32), 1.5 / np.array(node_mm)), steps,
+                          block.hu.shape)
     room[np.isin(block.labels, [label for name, label in LABEL_OF.items() if name != organ])] = 0
     return room
 

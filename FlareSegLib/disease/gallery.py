@@ -51,7 +51,8 @@ def write_gallery(out: Path, cases: dict[str, Case], names: list[str], draws: in
         raise FlareSegError("output_unwritable", f"{out} cannot be made ({error.strerror}); choose another "
                                                  "folder.") from error
     body, faults = ["<h1>Simulated diseases</h1>",
-                    "<p>Before, after, difference (red brighter, blue darker) and labels. All of it is synthetic.</p>"], []
+                    "<p>Before, after, difference (red brighter, blue darker) and labels. All of it is "
+                    "synthetic.</p>"], []
     scenes = {title: Scene(case) for title, case in cases.items()}
     for disease in map(catalogue.find, names):
         body.append(f"<h2 id=\"{disease.name}\">{escape(disease.title)}</h2><p>{escape(disease.description)}</p>")

@@ -162,7 +162,7 @@ def _refined(nodes: np.ndarray, steps, shape) -> np.ndarray:
 def _to_the_end(flow) -> np.ndarray:
     """Follow a flow for the time of 1."""
     passed, displacement = 0.0, None
-    for passed, displacement in flow:
+    for passed, displacement in flow:  # noqa: B007  the last one counts
         pass
     if passed < 1:
         raise FlareSegError("disease_not_placed", NO_ROOM)

@@ -52,7 +52,8 @@ def medial_axis(block: Block, organ: str) -> np.ndarray:
     # Deep nodes are cheap: the way keeps to the middle.
     ways = MCP_Geometric(np.where(inside, (1 / np.maximum(depth, 1.0)) ** 2, np.inf), sampling=node_mm)
     ways.find_costs([ends[1]], [ends[2]])
-    path = np.array(ways.traceback(ends[2]), float) * steps + [outer.start + part.start for outer, part in zip(block.box, own)]
+    path = np.array(ways.traceback(ends[2]), float) * steps + [outer.start + part.start
+                                                               for outer, part in zip(block.box, own)]
     points = _even(block.grid.point_of(path))
     return points if points[0, 0] <= points[-1, 0] else points[::-1].copy()
 

@@ -28,8 +28,8 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
     Parameters
     ----------
     block : Block
-        Changed in place. The streaks run through all of the block that it is a `part` of, or end at its own border (they
-        fade there).
+        Changed in place. The streaks run through all of the block that it is a `part` of, or end at its own border
+        (they fade there).
     metal : numpy.ndarray
         float32 0 to 1 or bool, of the block's shape: how much metal a voxel holds.
     strength : float
@@ -51,7 +51,8 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
 
 def _add_streaks(block: Block, box: Box, metal: np.ndarray, slices: np.ndarray, strength: float, seed: int) -> None:
     """Add the streaks of metal, which lies in a box of the case, to a block's slices."""
-    numbers, (first, *corner) = slices + box[0].start, [inner.start - outer.start for inner, outer in zip(box, block.box)]
+    numbers, (first, *corner) = slices + box[0].start, [inner.start - outer.start
+                                                        for inner, outer in zip(box, block.box)]
     streaks = _streaks(metal, corner, block.hu.shape[1:], numbers, seed)
     streaks *= np.float32(strength * STREAK_HU) * _window(streaks.shape[1:])
     for k, own in zip(slices + first, streaks):
@@ -126,7 +127,8 @@ def _enlarged(small: np.ndarray, shape) -> np.ndarray:
     every = -(-max(shape) // RESOLUTION)
     if every == 1:
         return small
-    places = [np.clip((np.arange(n, dtype=np.float32) + 0.5) / every - 0.5, 0, m - 1) for n, m in zip(shape, small.shape)]
+    places = [np.clip((np.arange(n, dtype=np.float32) + 0.5) / every - 0.5, 0, m - 1)
+              for n, m in zip(shape, small.shape)]
     for axis, at in enumerate(places):
         low = at.astype(np.intp)
         part = (at - low).reshape((-1, 1) if axis == 0 else (1, -1))

@@ -70,7 +70,8 @@ DEFAULT_MIX = Mix((
     Entry("contrast_phase", 10), Entry("renal_mass", 12), Entry("fatty_liver", 8), Entry("hypo_metastases", 7),
     Entry("pancreatic_mass", 8), Entry("renal_cyst", 7, count=(1, 4)), Entry("polycystic_kidneys", 2),
     Entry("hcc", 6), Entry("pancreatitis", 6), Entry("splenomegaly", 4), Entry("hepatomegaly", 3), Entry("atrophy", 4),
-    Entry("pancreatic_cyst", 3), Entry("pancreatic_pseudocyst", 2), Entry("hydronephrosis", 4), Entry("absent_organ", 3),
+    Entry("pancreatic_cyst", 3), Entry("pancreatic_pseudocyst", 2), Entry("hydronephrosis", 4),
+    Entry("absent_organ", 3),
     Entry("resection", 1), Entry("hepatectomy", 1), Entry("distal_pancreatectomy", 1), Entry("cirrhosis", 3),
     Entry("ascites", 4), Entry("pleural_effusion", 1), Entry("abscess", 3), Entry("laceration", 1),
     Entry("subcapsular_haematoma", 2), Entry("infarct", 2, count=(1, 3)), Entry("haemangioma", 2), Entry("lymphoma", 2),
@@ -183,8 +184,8 @@ def draw_operations(mix: Mix, scene: Scene, rng: np.random.Generator, find: Find
         operations += drawn
         wanted -= bool(drawn)
     if not operations:
-        raise FlareSegError("disease_not_placed", "None of the mix's diseases can be put into this case; its organs are "
-                                                  "missing or too small.")
+        raise FlareSegError("disease_not_placed", "None of the mix's diseases can be put into this case; its organs "
+                                                  "are missing or too small.")
     return tuple(operations)
 
 

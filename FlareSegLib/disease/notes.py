@@ -1,4 +1,4 @@
-"""What an editor keeps of a change: its figures, and the lesion's extent for an outline; the change itself is too large."""
+"""What an editor keeps of a change: its figures, and the lesion's extent for an outline; the change is too large."""
 
 from __future__ import annotations
 

@@ -123,8 +123,10 @@ def _skin(along: float) -> int:
 
 
 def _steps(lines: np.ndarray, start: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each line's HU over its air from 3 mm before the body to behind the skin, the step's height, and whether clear
-    air lies before it."""
+    """Each line's HU over its air from 3 mm before the body to behind the skin, the step's height, whether it is clear.
+
+    Clear: nothing but air lies before it.
+    """
     near, far = (int(np.ceil(mm / along)) for mm in AIR_MM)
     # `start` is the last sample outside.
     place = np.clip(start[:, None] + np.arange(-far, _skin(along) + 1), 0, lines.shape[1] - 1)

@@ -30,8 +30,8 @@ def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0, noi
     seed : int
         Of the fat's texture.
     noise : numpy.ndarray or None
-        Of the block's shape, from `Scene.noise`; None: the noise that the scan has at this very place, which is what was
-        there less its own smooth part. That serves for tissue of one density; a kidney's cortex would show through.
+        Of the block's shape, from `Scene.noise`; None: the noise that the scan has at this very place, which is what
+        was there less its own smooth part. That serves for tissue of one density; a kidney's cortex would show through.
     """
     if fill not in ("fat", "fluid"):
         raise ValueError('fill must be "fat" or "fluid"')

@@ -101,8 +101,8 @@ class Scene:
     def measure_what_lasts(self) -> None:
         """Measure now what changes hand on to the scenes after them (see `after`).
 
-        Otherwise what is asked for first would decide whether blur, noise and phase are those of this case or of a later
-        one, and the same operations would not always give the same voxels.
+        Otherwise what is asked for first would decide whether blur, noise and phase are those of this case or of a
+        later one, and the same operations would not always give the same voxels.
         """
         _ = self.psf_mm, self.phase, self.middle_x
         self._once("noise", self._measure_noise)
@@ -140,7 +140,7 @@ class Scene:
                           lambda: measure_organ(case.hu, case.labels, case.grid, label, self._boxes[name]))
 
     def noise(self, name: str) -> NoiseModel:
-        """The noise in an organ, at most `LOUDEST` times that of the quietest organ: the rest is the organ's own structure.
+        """The noise in an organ, at most `LOUDEST` times that of the quietest organ: the rest is its own structure.
 
         A kidney's cortex and medulla, say, are not to be repeated in a cyst.
         """

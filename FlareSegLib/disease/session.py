@@ -85,8 +85,8 @@ class Session:
     Notes
     -----
     Every edit hands in a whole new list (`set_entries`); only what differs from the list before is done again. Undo and
-    redo step through the lists, so that image, labels and list go together. What is taken out of the image is remembered
-    by all operations that led to it, so that the way back costs no computation, whatever the way was.
+    redo step through the lists, so that image, labels and list go together. What is taken out of the image is
+    remembered by all operations that led to it, so that the way back costs no computation, whatever the way was.
     """
 
     def __init__(self, case: Case, find: Find, describe: Describe = lambda scene, operation, change: None,

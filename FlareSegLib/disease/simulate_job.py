@@ -86,8 +86,8 @@ class SimulateJob:
         from .sources import find_sources
 
         if self.layout not in LAYOUTS or not 1 <= self.variants <= MOST_VARIANTS or self.seed < 0 or self.jobs < 1:
-            raise FlareSegError("bad_option", f"Choose a layout of {', '.join(LAYOUTS)}, 1 to {MOST_VARIANTS} variants, a "
-                                              "seed of 0 or more and at least one process.")
+            raise FlareSegError("bad_option", f"Choose a layout of {', '.join(LAYOUTS)}, 1 to {MOST_VARIANTS} "
+                                              "variants, a seed of 0 or more and at least one process.")
         inside = [case for case in self.cases if Path(self.output).resolve().is_relative_to(Path(case).resolve())]
         if inside:
             raise FlareSegError("bad_option", f"{self.output} lies in {inside[0]}; write the new data set elsewhere.")

@@ -1,5 +1,7 @@
-"""The same CT under other conditions, with its labels: thicker or thinner slices, stored otherwise, noisier, with less
-contrast medium, in a smaller field of view, with a simulated disease.
+"""The same CT under other conditions, with its labels.
+
+Thicker or thinner slices, stored otherwise, noisier, with less contrast medium, in a smaller field of view, with a
+simulated disease.
 
 Everything but the storage is a simulation and says nothing of scanners; what it tells is whether a result lasts. All
 volumes that come in are axial (`volumes.orientation`).

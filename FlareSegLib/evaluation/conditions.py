@@ -182,6 +182,7 @@ def _mean_and_change(pairs: list[tuple[float, float]], name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("runs", type=Path, help="folder with without_PATIENT.pt (or without_PATIENT+PATIENT.pt)")

@@ -109,6 +109,7 @@ def format_summaries(found: list[dict]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("runs", type=Path, help="folder with without_PATIENT.pt")

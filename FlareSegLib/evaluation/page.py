@@ -37,6 +37,7 @@ def page(title: str, body: list[str], style: str = "") -> str:
 
 
 def heading(text: str) -> str:
+    """Return a section's heading as HTML."""
     return f"<h2>{escape(text)}</h2>"
 
 

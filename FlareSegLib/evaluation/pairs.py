@@ -109,10 +109,10 @@ def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tu
         strange = _strange_labels(volume.array, scheme, allowed)
         if strange:
             more = len(strange) - LABELS_SHOWN
-            raise FlareSegError("bad_evaluation_data", f"{pair.case}: the {name} holds label "
-                                f"{', '.join(map(str, strange[:LABELS_SHOWN]))}{f' and {more} more' if more > 0 else ''}, "
-                                f"which means nothing here; {'give no CT, or ' if more > 0 else ''}name the label values "
-                                f"with --{name}-labels.")
+            shown = ", ".join(map(str, strange[:LABELS_SHOWN])) + (f" and {more} more" if more > 0 else "")
+            raise FlareSegError("bad_evaluation_data", f"{pair.case}: the {name} holds label {shown}, "
+                                f"which means nothing here; {'give no CT, or ' if more > 0 else ''}name the label "
+                                f"values with --{name}-labels.")
     return prediction, reference
 
 

@@ -1,5 +1,6 @@
-"""Normalised surface distance (NSD, "surface Dice") as FLARE scores it: the share of two surfaces that lies close to
-the other one.
+"""Normalised surface distance (NSD, "surface Dice") as FLARE scores it.
+
+It is the share of two surfaces that lies close to the other one.
 
 The definition is that of Nikolov et al. (arXiv:1809.04430) and of the code that DeepMind published with it
 (google-deepmind/surface-distance), which FLARE's evaluation uses. The surface of a mask lies on the corners of its

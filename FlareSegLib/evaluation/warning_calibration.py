@@ -71,6 +71,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     options = parser.parse_args(arguments)

@@ -23,6 +23,7 @@ class OneSliceNorm(nn.Module):
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return one slice's features (1, channels, …), normalised channel by channel."""
         return F.batch_norm(features, None, None, self.weight, self.bias, training=True, momentum=0.0, eps=self.eps)
 
 

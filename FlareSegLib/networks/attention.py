@@ -54,7 +54,7 @@ class AttentionGate(nn.Module):
 class AttentionUNet2D(UNet2D):
     """The paper's U-Net with a gate on every skip connection but the finest."""
 
-    def __init__(self, spec: AttentionUNet2DSpec = AttentionUNet2DSpec()):
+    def __init__(self, spec: AttentionUNet2DSpec = AttentionUNet2DSpec()):  # noqa: B008  frozen
         super().__init__(spec)
         features = spec.features
         self.gates = nn.ModuleList(AttentionGate(features[level], features[level + 1], spec.gate_width(level))

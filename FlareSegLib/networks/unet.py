@@ -60,6 +60,7 @@ class UNet(nn.Module):
         self.apply(_he_initialise)
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n, classes, …) of slices or volumes (n, 1, …), on the same grid."""
         return self.heads[0](self._decode(slices)[0])
 
     def forward_levels(self, slices: torch.Tensor) -> list[torch.Tensor]:

@@ -22,8 +22,10 @@ RIGHT_DOME_TOP = 105.0
 
 @dataclass(frozen=True)
 class Trunk:
-    """The shapes that organs are fitted into; `dome` is all that lies below the diaphragm, `abdomen` its part inside
-    the wall."""
+    """The shapes that organs are fitted into.
+
+    `dome` is all that lies below the diaphragm, `abdomen` its part inside the wall.
+    """
 
     skin: Shape
     fascia: Shape

@@ -76,6 +76,7 @@ def export(checkpoint: Path, folder: Path, data: dict, rows: list[dict], conditi
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path, help="the bundle; must not exist")

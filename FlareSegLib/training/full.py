@@ -269,6 +269,7 @@ def _inside(labels: np.ndarray, plan) -> np.ndarray:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     packer = commands.add_parser("pack", help="put a synthesised training set into one small file")

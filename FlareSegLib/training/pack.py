@@ -53,8 +53,8 @@ def pack(store: SliceStore, file: str | Path, megabytes: float, work_folder: str
             _archive(folder, file)
             return file, stride
         stride = max(stride + 1, int(np.ceil(stride * size / (megabytes * 1e6))))
-    raise FlareSegError("bad_option", f"Not even every 64th slice fits into {megabytes:g} MB; allow more, or train at a "
-                                      "coarser spacing.")
+    raise FlareSegError("bad_option", f"Not even every 64th slice fits into {megabytes:g} MB; allow more, or train at "
+                                      "a coarser spacing.")
 
 
 def unpack(file: str | Path, folder: str | Path) -> SliceStore:

@@ -1,4 +1,4 @@
-"""Labelled CTs as their users have them: nnU-Net's raw folders (v1, the Medical Segmentation Decathlon, v2) and FLARE21's.
+"""Labelled CTs as their users have them: nnU-Net's raw folders (v1, Medical Segmentation Decathlon, v2) and FLARE21's.
 
 Nothing is read here but names; `training.raw_checks` reads the images.
 

@@ -98,8 +98,8 @@ class SimulatedCases:
     def __init__(self, store: SliceStore, folder: Path, find: Find, protocol: SimulationProtocol):
         organs = tuple((organ.label, organ.name) for organ in FLARE_ORGANS)
         if store.description.organs != organs:
-            raise FlareSegError("bad_training_data", "Diseases can be simulated in FLARE21's organs only: 1 liver, 2 kidney, "
-                                                     "3 spleen, 4 pancreas.")
+            raise FlareSegError("bad_training_data", "Diseases can be simulated in FLARE21's organs only: 1 liver, 2 "
+                                                     "kidney, 3 spleen, 4 pancreas.")
         claim_store(folder, store.description)
         self.protocol = protocol
         self._store, self._folder, self._find = store, folder, find
@@ -208,7 +208,8 @@ class SimulatedCases:
         """Remove volumes that left the pool long ago; a process that lags behind may still read the last ones."""
         for record in self._folder.glob(f"volume-*{RECORD_ENDING}"):
             if int(record.name[7:15]) < volume - 3 * self.protocol.pool:
-                for path in (record, *(self._folder / f"{record.name[:15]}.{part}.b2nd" for part in ("image", "labels"))):
+                for path in (record, *(self._folder / f"{record.name[:15]}.{part}.b2nd"
+                                       for part in ("image", "labels"))):
                     path.unlink(missing_ok=True)
 
 
@@ -217,8 +218,10 @@ def _name(volume: int) -> str:
 
 
 def _is_left_behind(lock: Path) -> bool:
-    """Whether the process that made a lock is gone. A process of another machine counts as gone; two may then make the
-    same volume, which does no harm."""
+    """Whether the process that made a lock is gone.
+
+    A process of another machine counts as gone; two may then make the same volume, which does no harm.
+    """
     try:
         if time.time() - lock.stat().st_mtime > STALE_SECONDS:
             return True
@@ -234,8 +237,9 @@ def _is_left_behind(lock: Path) -> bool:
 def case_of(stored: StoredCase, working_spacing: float | None) -> Case:
     """A stored case as diseases are put into it: with the slices that the CT had, as far as they can be had back.
 
-    Where isotropification made more slices of them, of those the nearest to each of the CT's own is taken: diseases then
-    go through isotropification as the CT did, and the volume is smaller. A store with slices left out is taken as it is.
+    Where isotropification made more slices of them, of those the nearest to each of the CT's own is taken: diseases
+    then go through isotropification as the CT did, and the volume is smaller. A store with slices left out is taken as
+    it is.
     """
     record = stored.record
     column_mm, row_mm = (working_spacing,) * 2 if working_spacing else record.spacing[:2]
@@ -246,7 +250,8 @@ def case_of(stored: StoredCase, working_spacing: float | None) -> Case:
     slices = [stored.slice(index) for index in chosen]
     hu = np.stack([np.rint(hu).astype(np.int16) for hu, _ in slices])
     labels = np.stack([labels for _, labels in slices])
-    grid = Grid(hu.shape, (column_mm, row_mm, thickness), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    grid = Grid(hu.shape, (column_mm, row_mm, thickness), (0.0, 0.0, 0.0),
+                (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     return Case(hu, labels, grid)
 
 

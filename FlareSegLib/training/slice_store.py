@@ -1,8 +1,8 @@
 """Training slices on disk: z-isotropified, chunked by slice, compressed and memory-mapped.
 
 A store is a folder with three files a case: ``CASE.image.b2nd`` (int16 HU, or uint8 codes in a packed store),
-``CASE.labels.b2nd`` (uint8) and ``CASE.case.json`` (`CaseRecord`), plus ``store.json`` (`StoreDescription`). One slice is
-one chunk of a Blosc2 array, so that drawing a slice reads that slice alone, and a data set of any size is trained on
+``CASE.labels.b2nd`` (uint8) and ``CASE.case.json`` (`CaseRecord`), plus ``store.json`` (`StoreDescription`). One slice
+is one chunk of a Blosc2 array, so that drawing a slice reads that slice alone, and a data set of any size is trained on
 in bounded memory. A case is written under a temporary name and then renamed: a store that was interrupted goes on
 where it was.
 """

@@ -34,6 +34,7 @@ def starter_bundle(folder: Path = Path(), training: dict | None = None) -> Model
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
                         "that have any")
     parser.add_argument("--steps", type=int, default=TrainingSettings.steps)
-    parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS", help="the last so many with a falling rate; "
+    parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS",
+                        help="the last so many with a falling rate; "
                         "without them the same command with more --steps goes on (default 0)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The processes that train together: torch's own distributed engine, started by ``torchrun``; one process without it."""
+"""The processes that train together: torch's distributed engine, started by ``torchrun``; one process without it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def join_team(device: str = "auto") -> Iterator[Team]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and local >= torch.cuda.device_count():
         raise FlareSegError("device_unavailable", f"Process {local} on this machine finds no GPU of its own "
-                                                  f"({torch.cuda.device_count()} there); start fewer or use --device cpu.")
+                                                  f"({torch.cuda.device_count()} there); start fewer or use --device "
+                                                  "cpu.")
     place = torch.device(f"cuda:{local}" if device == "cuda" else device)
     if size == 1:
         yield Team(0, 1, place)

@@ -26,7 +26,8 @@ error      ``code`` (a key of `FlareSegLib.errors.EXIT_CODES`, or "defect" for a
 
 Numbers that are not finite are sent as null.
 
-**Stopping.** The worker ends at once, with nothing written (a batch keeps its complete cases), when its standard input ends or brings the line
+**Stopping.** The worker ends at once, with nothing written (a batch keeps its complete cases), when its standard input
+ends or brings the line
 ``{"type": "cancel"}``, on SIGTERM and on SIGINT. So the parent keeps the worker's standard input open as long as
 it wants the result, and a parent that dies takes its worker along. It comes too late once the files are in
 place: then the result arrives. A parent that waits in vain (a C library can hold the interpreter for seconds)

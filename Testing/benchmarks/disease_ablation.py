@@ -70,7 +70,7 @@ def phantoms(folder: Path, seeds) -> Path:
 
 
 def held_out_cases(folder: Path, options):
-    """Yield (patient, kind, CT, label map) of the held-out cases as they are, and with diseases that no training saw."""
+    """Yield (patient, kind, CT, label map) of the held-out cases as they are, and with diseases no training saw."""
     from FlareSegLib.disease.batch import Plan, draw_variant_of
     from FlareSegLib.disease.catalogue import find
     from FlareSegLib.disease.datasets import LAYOUTS
@@ -113,11 +113,13 @@ def train(condition: str, data: Path, folder: Path, seed: int, options) -> Path:
     from FlareSegLib.training.team import Team
     from FlareSegLib.training.trainer import TrainerOptions, choose_precision
 
-    protocol = TrainingProtocol(grid=tuple(options.grid), batch=8, forced_foreground=3, epochs=options.epochs, iterations=40,
+    protocol = TrainingProtocol(grid=tuple(options.grid), batch=8, forced_foreground=3, epochs=options.epochs,
+                                iterations=40,
                                 learning_rate=0.1, momentum=0.9, seed=seed)
     simulation = None
     if condition == "frozen":
-        run_batch(Plan(find_sources([data]), folder / "frozen", LAYOUTS["v2"], mix_of(options), options.variants, seed), find)
+        run_batch(Plan(find_sources([data]), folder / "frozen", LAYOUTS["v2"], mix_of(options), options.variants, seed),
+                  find)
         data = folder / "frozen"
     elif condition == "on the fly":
         simulation = SimulationProtocol(mix_of(options), share=options.variants / (options.variants + 1), seed=seed)
@@ -194,9 +196,10 @@ def organ_table(scores: dict) -> str:
 def settings_line(options, cases, seconds: float) -> str:
     """What was trained on what."""
     trained = options.data or f"{options.patients} phantoms"
-    return (f"Trained on {trained}, {options.epochs * 40} steps of 8 slices each, {options.variants} variants a case (or the "
-            f"same share of new ones), {options.seeds} seed(s); {len({case[0] for case in cases})} held-out patients, "
-            f"{sum(case[1] == 'diseased' for case in cases)} diseased cases. {seconds / 60:.0f} minutes in all.")
+    return (f"Trained on {trained}, {options.epochs * 40} steps of 8 slices each, {options.variants} variants a case "
+            f"(or the same share of new ones), {options.seeds} seed(s); {len({case[0] for case in cases})} held-out "
+            f"patients, {sum(case[1] == 'diseased' for case in cases)} diseased cases. {seconds / 60:.0f} minutes in "
+            "all.")
 
 
 def _parser() -> argparse.ArgumentParser:

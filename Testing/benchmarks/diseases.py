@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
         if row is not None:
             rows.append([disease.name, organ or "scan", *row])
     print(machine_lines(machine(PACKAGES), options.threads, load), end="\n\n")
-    print(markdown_table(["disease", "organ", "kind", "first ms", "ms", "CPU ms", "target ms", "box, million voxels", "extra MB"], rows))
+    print(markdown_table(["disease", "organ", "kind", "first ms", "ms", "CPU ms", "target ms", "box, million voxels",
+                          "extra MB"], rows))
 
 
 def ready(options):
@@ -119,7 +120,7 @@ def operation_of(scene, disease, organ: str):
 
 
 def run(scene, disease, operation) -> list:
-    """Do it once and return the boxes; a composition edits a copy of the case, one disease computes its change alone."""
+    """Do it once and return the boxes; a composition edits a copy of the case, a disease computes its change alone."""
     from FlareSegLib.disease.catalogue import find
     from FlareSegLib.disease.operation import apply, perform
 

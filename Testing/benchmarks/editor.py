@@ -164,8 +164,9 @@ def main() -> None:
         rows = [measure(editor, view, draw, disease, organ, options.repeats) for disease, organ in DISEASES]
         failures.raise_collected()
         size = " x ".join(map(str, ct.GetImageData().GetDimensions()))
-        print(f"\n{size} voxels; a lesion of {DIAMETER:.0f} mm; milliseconds, median (shortest; least processor time, all "
-              f"threads) of {options.repeats}; drawn by {view.window.GetClassName()}; \"Begin editing\" took {begun:.1f} s.\n")
+        print(f"\n{size} voxels; a lesion of {DIAMETER:.0f} mm; milliseconds, median (shortest; least processor time, "
+              f"all threads) of {options.repeats}; drawn by {view.window.GetClassName()}; \"Begin editing\" took "
+              f"{begun:.1f} s.\n")
         print(markdown_table(["disease", "drawing alone", f"outline while dragging (target {TARGETS['outline']})",
                               f"let go to new slice (target {TARGETS['released']})",
                               f"undo (target {TARGETS['undo']})", "redo", "MB an operation"], rows))

@@ -1,9 +1,9 @@
 """The Slicer module on the stand-in, from the click: time beyond the worker's own, cancel latency, blocked GUI.
 
 The CT is synthetic, 512 x 512 x 150 voxels. The event loop is Qt's own and holds Python's interpreter lock, as Slicer's
-does. In runs of their own a timer beats every 2 ms in it, and the longest pause between two beats is the longest time for
-which the window would not have answered; each beat also gives the module's threads a turn, so that these runs are not
-timed. Slicer's views are missing: drawing the result comes on top (Testing/README.md).
+does. In runs of their own a timer beats every 2 ms in it, and the longest pause between two beats is the longest time
+for which the window would not have answered; each beat also gives the module's threads a turn, so that these runs are
+not timed. Slicer's views are missing: drawing the result comes on top (Testing/README.md).
 """
 
 from __future__ import annotations

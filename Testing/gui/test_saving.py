@@ -26,7 +26,8 @@ def content(node):
 
 
 def voxels(node, ct):
-    return [slicer.util.arrayFromSegmentBinaryLabelmap(node, name, ct) for name in node.GetSegmentation().GetSegmentIDs()]
+    return [slicer.util.arrayFromSegmentBinaryLabelmap(node, name, ct)
+            for name in node.GetSegmentation().GetSegmentIDs()]
 
 
 def test_save_and_reload(small_ct, widget, ui, tmp_path):

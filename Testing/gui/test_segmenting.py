@@ -113,7 +113,8 @@ def test_the_log_tells_what_was_done(make_ct, scene, request):
     assert f"{report['slices_run']} slices were run on cpu in " in lines[-3]
     stages = re.fullmatch(r"Seconds: (.*); ([0-9.]+) in all\.", lines[-2])
     names, seconds = zip(*(part.rsplit(" ", 1) for part in stages[1].split(", ")))
-    assert names == ("handing over", "starting", "reading and loading the model", "segmenting", "measuring", "finishing")
+    assert names == ("handing over", "starting", "reading and loading the model", "segmenting", "measuring",
+                     "finishing")
     assert sum(map(float, seconds)) == pytest.approx(float(stages[2]), abs=0.35) and float(stages[2]) > 1
     text = "\n".join(lines)
     assert "Mustermann" not in text and slicer.app.temporaryPath not in text

@@ -52,7 +52,8 @@ def test_time_beyond_the_worker_cancel_and_pauses(large_ct, widget, ui, heart, m
     beyond, (pause, during) = run["whole"] - run["worker"], run["pauses"][0]
     with capsys.disabled():
         print(f"\n{' x '.join(map(str, SIZE))} voxels: worker {run['worker']:.1f} s; beyond it {beyond:.2f} s (target "
-              f"{BEYOND_THE_WORKER:.0f}); cancelled at \"{where}\" after {cancelled:.2f} s (target {CANCEL:.0f}); longest "
-              f"pause of the GUI {1000 * max(pause, pause_of_cancel):.0f} ms at \"{during}\" (target {1000 * PAUSE:.0f})")
+              f"{BEYOND_THE_WORKER:.0f}); cancelled at \"{where}\" after {cancelled:.2f} s (target {CANCEL:.0f}); "
+              f"longest pause of the GUI {1000 * max(pause, pause_of_cancel):.0f} ms at \"{during}\" (target "
+              f"{1000 * PAUSE:.0f})")
     assert max(pause, pause_of_cancel) < run["worker"] / 4
     assert beyond < run["worker"] and cancelled < run["worker"]

@@ -98,7 +98,8 @@ def _is_translation(node: ast.AST) -> bool:
 def version_checks(module: ast.Module) -> list[str]:
     """What asks for Slicer's version or for what only some versions have; one file does that for all."""
     return [f"line {node.lineno}: {ast.unparse(node)}" for node in ast.walk(module)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "hasattr" and "slicer.modules" not in ast.unparse(node)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "hasattr"
+            and "slicer.modules" not in ast.unparse(node)
             or isinstance(node, ast.Compare) and re.search("majorVersion|minorVersion|revision", ast.unparse(node))]
 
 

@@ -1,9 +1,9 @@
 """Qt's event loop as Slicer runs it: it holds Python's interpreter lock.
 
 Slicer starts the loop in C++ and its PythonQt is built without thread support, so a thread of Python gets its turn only
-while Python code runs in the GUI thread, or waits there. PySide6 would let go of the lock: threads that work with it may
-starve in Slicer. Here Qt is called through ctypes, which keeps the lock; where that does not work (no Linux), through
-PySide6.
+while Python code runs in the GUI thread, or waits there. PySide6 would let go of the lock: threads that work with it
+may starve in Slicer. Here Qt is called through ctypes, which keeps the lock; where that does not work (no Linux),
+through PySide6.
 """
 
 from __future__ import annotations

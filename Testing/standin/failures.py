@@ -1,4 +1,4 @@
-"""What Slicer would only print: exceptions in slots, timers, event handlers and VTK observers, errors of VTK, MRML and Qt.
+"""What Slicer would only print: exceptions in slots, timers, event handlers and VTK observers, errors of VTK, MRML, Qt.
 
 Here they are kept, and `raise_collected` turns them into a failed test.
 """

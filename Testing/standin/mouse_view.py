@@ -13,7 +13,8 @@ import numpy as np
 import slicer
 import vtk
 
-MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLMarkupsDisplayableManager", "vtkMRMLModelSliceDisplayableManager")
+MANAGERS = ("vtkMRMLSegmentationsDisplayableManager2D", "vtkMRMLMarkupsDisplayableManager",
+            "vtkMRMLModelSliceDisplayableManager")
 PIXELS = 600
 
 
@@ -113,7 +114,7 @@ class MouseView(Mouse):
         self.node.JumpSliceByCentering(*ras)
 
     def show_image(self) -> None:
-        """Lay the slice's picture under all else, as `vtkMRMLLightBoxRendererManager`, which slicer-core lacks, does."""
+        """Lay the slice's picture under all else, as slicer-core's missing `vtkMRMLLightBoxRendererManager` does."""
         mapper = vtk.vtkImageMapper()
         mapper.SetColorWindow(255)
         mapper.SetColorLevel(127.5)

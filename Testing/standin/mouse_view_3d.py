@@ -1,4 +1,4 @@
-"""A 3D view that a test's mouse clicks in, as `mouse_view` is a slice view: Slicer's own style, managers and picking."""
+"""A 3D view for a test's mouse clicks, as `mouse_view` is a slice view: Slicer's own style, managers and picking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import slicer
 
 from .mouse_view import PIXELS, Mouse
 
-MANAGERS = ("vtkMRMLCameraDisplayableManager", "vtkMRMLSegmentationsDisplayableManager3D", "vtkMRMLModelDisplayableManager",
+MANAGERS = ("vtkMRMLCameraDisplayableManager", "vtkMRMLSegmentationsDisplayableManager3D",
+            "vtkMRMLModelDisplayableManager",
             "vtkMRMLMarkupsDisplayableManager")
 AWAY_MM = 600.0
 

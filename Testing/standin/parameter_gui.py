@@ -1,4 +1,4 @@
-"""Which widget takes which type of parameter, after Slicer's table (developer guide, "Parameter nodes: GUI connection").
+"""Which widget takes which type of parameter, after Slicer's table (developer guide, "Parameter nodes").
 
 As in Slicer the widget's class counts exactly: a ctkComboBox is no QComboBox.
 """

@@ -40,7 +40,8 @@ class _Parameter:
 
 
 def _parameters(cls: type) -> dict[str, _Parameter]:
-    found = {name: _Parameter(name, hint, cls) for name, hint in typing.get_type_hints(cls, include_extras=True).items()}
+    found = {name: _Parameter(name, hint, cls) for name, hint in typing.get_type_hints(cls,
+                                                                                       include_extras=True).items()}
     for name, parameter in found.items():
         setattr(cls, name, parameter)
     return found

@@ -19,8 +19,9 @@ def computed(kind: type, read: Callable, write: Callable) -> QtCore.Property:
 
 
 def stored(name: str, kind: type, default, after: Callable | None = None) -> tuple[QtCore.Property, Callable]:
-    """Return a property and its setter, for a class body: ``collapsed, setCollapsed = stored("collapsed", bool, False)``.
+    """Return a property and its setter, for a class body.
 
+    ``collapsed, setCollapsed = stored("collapsed", bool, False)``.
     `after(self)` runs when the value has changed.
     """
     key = f"_property_{name}"

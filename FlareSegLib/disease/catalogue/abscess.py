@@ -109,5 +109,6 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (0.35 * operation.parameters.diameter, 1e3))
 
 
-DISEASES = (Disease("abscess", "Abscess", "A cavity of pus with a wall that takes up contrast, septa and sometimes gas.",
+DISEASES = (Disease("abscess", "Abscess", "A cavity of pus with a wall that takes up contrast, septa and sometimes "
+                                          "gas.",
                     ("liver", "spleen", "kidney"), Abscess, edit, (KEEP, JOIN), place),)

@@ -1,7 +1,7 @@
 """Another way of scanning the same patient: dose, reconstruction kernel, slice thickness, field of view.
 
-Only the image changes. What would change the grid (other slice distances, missing slices, a cropped volume) is no part of
-this: labels would have to be resampled with it, which is what the training's own augmentation does.
+Only the image changes. What would change the grid (other slice distances, missing slices, a cropped volume) is no part
+of this: labels would have to be resampled with it, which is what the training's own augmentation does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Acquisition:
     noise: float = quantity(15, 2, 60, "HU", "SD of the noise that comes on top (less dose)", usual=(4, 30))
     kernel: float = quantity(0, -1, 1, "", "Reconstruction kernel: -1 sharp, 0 as it is, 1 soft", usual=(-0.7, 0.9))
     thickness: float = quantity(0, 0, 10, "mm", "Thickness of the slices, where they are thinner", usual=(0, 7))
-    field_of_view: float = quantity(500, 200, 500, "mm", "Diameter of the field of view; it never cuts one of the organs",
+    field_of_view: float = quantity(500, 200, 500, "mm", "Diameter of the field of view; it never cuts one of the "
+                                                         "organs",
                                     usual=(330, 500))
 
 
@@ -88,7 +89,7 @@ def _filter(values: np.ndarray, spacing, kernel: float, weights: np.ndarray, mod
 
 
 def _add_noise(scene: Scene, block: Block, p: Acquisition, weights: np.ndarray, seed: int) -> None:
-    """Add noise of the scan's own grain, as kernel and slice thickness make it; its SD in the body is what was asked for."""
+    """Add noise of the scan's own grain, as kernel and slice thickness make it; its SD in the body is as asked for."""
     model = scene.noise(next(name for name in LABEL_OF if scene.has(name)))
     slices, *size = block.hu.shape
     # Thick slices at the ends are made of others, too.
@@ -141,5 +142,5 @@ def _from_middle(block: Block) -> np.ndarray:
     return np.hypot(j[:, None], i[None, :]).astype(np.float32)
 
 
-DISEASES = (Disease("acquisition", "Another acquisition", "The same patient scanned otherwise: more noise, another kernel, "
-                    "thicker slices, a narrow field of view.", (), Acquisition, edit, whole_organ=True),)
+DISEASES = (Disease("acquisition", "Another acquisition", "The same patient scanned otherwise: more noise, another "
+                    "kernel, thicker slices, a narrow field of view.", (), Acquisition, edit, whole_organ=True),)

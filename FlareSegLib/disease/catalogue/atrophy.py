@@ -106,7 +106,7 @@ def edit_lobe(scene: Scene, operation: Operation) -> Change:
 
 
 def right_of(scene: Scene, share: float = RIGHT_SHARE):
-    """Weight for `scale_organ`: 1 in the right lobe of the liver, 0 in the left one; `share` of its volume lies right."""
+    """Weight for `scale_organ`: 1 in the liver's right lobe, 0 in the left one; `share` of its volume lies right."""
     border = np.quantile(_rightwards(_in_liver(scene)), 1 - share)
 
     def weight(points):
@@ -128,7 +128,8 @@ def _rightwards(points):
     return -x + 0.3 * y - 0.1 * z
 
 
-DISEASES = (Disease("atrophy", "Atrophy", "A shrunken organ in fat: a kidney that has long lacked blood, a pancreas after long "
-                    "inflammation.", ("kidney", "pancreas"), Atrophy, edit, whole_organ=True),
-            Disease("lobar_atrophy", "Atrophy of the right lobe", "The right lobe of the liver has shrunk, its portal branch or "
+DISEASES = (Disease("atrophy", "Atrophy", "A shrunken organ in fat: a kidney that has long lacked blood, a pancreas "
+                    "after long inflammation.", ("kidney", "pancreas"), Atrophy, edit, whole_organ=True),
+            Disease("lobar_atrophy", "Atrophy of the right lobe",
+                    "The right lobe of the liver has shrunk, its portal branch or "
                     "bile duct being closed.", ("liver",), LobarAtrophy, edit_lobe, whole_organ=True))

@@ -59,7 +59,8 @@ def edit_dilatation(scene: Scene, operation: Operation) -> Change:
     """Dilate the bile ducts in front of the portal veins."""
     p: BiliaryDilatation = operation.parameters
     paths = portal_paths(scene, draw_ends(scene, p.branches, _rng(operation)))
-    return _fill(scene, operation, tree(paths, p.diameter / 2, 0.25, BESIDE * (VEIN_MM + p.diameter / 2), last=p.reach), 0.0)
+    return _fill(scene, operation, tree(paths, p.diameter / 2, 0.25, BESIDE * (VEIN_MM + p.diameter / 2), last=p.reach),
+                 0.0)
 
 
 def edit_gas(scene: Scene, operation: Operation) -> Change:
@@ -91,11 +92,14 @@ def _fill(scene: Scene, operation: Operation, body, texture_hu: float, broken: b
     return block.change()
 
 
-DISEASES = (Disease("portal_thrombosis", "Portal vein thrombosis", "The portal vein and its branches are filled with clot, which "
+DISEASES = (Disease("portal_thrombosis", "Portal vein thrombosis",
+                    "The portal vein and its branches are filled with clot, which "
                     "takes up no contrast.", ("liver",), PortalThrombosis, edit_thrombosis, (KEEP,), whole_organ=True),
-            Disease("biliary_dilatation", "Dilated bile ducts", "Bile ducts that are wide because bile cannot drain, as with a "
+            Disease("biliary_dilatation", "Dilated bile ducts",
+                    "Bile ducts that are wide because bile cannot drain, as with a "
                     "tumour of the pancreas's head.", ("liver",), BiliaryDilatation, edit_dilatation, (KEEP,),
                     whole_organ=True),
-            Disease("hepatic_gas", "Gas in bile ducts or portal veins", "Gas in the liver: in central bile ducts after a stent or "
+            Disease("hepatic_gas", "Gas in bile ducts or portal veins",
+                    "Gas in the liver: in central bile ducts after a stent or "
                     "surgery, in peripheral portal veins when bowel dies.", ("liver",), HepaticGas, edit_gas, (KEEP,),
                     whole_organ=True))

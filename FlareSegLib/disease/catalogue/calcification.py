@@ -72,7 +72,8 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (2.0, 1e3))
 
 
-STONE = Disease("stone", "Kidney stone", "A stone in the kidney's calyces, denser than anything else but bone.", ("kidney",),
+STONE = Disease("stone", "Kidney stone", "A stone in the kidney's calyces, denser than anything else but bone.",
+                ("kidney",),
                 Stone, edit, (KEEP,), place_stone)
 SINGLE = Disease("calcification", "Calcification", "Chalk in an old scar, a granuloma or an inflamed pancreas.",
                  ("pancreas", "liver", "spleen", "kidney"), Calcification, edit, (KEEP,), place)
@@ -97,9 +98,11 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
         within = [at for at in near if np.linalg.norm(at - middle) <= p.spread]
         centre = within[0] if within else min(near, key=lambda at: np.linalg.norm(at - middle))
         one = replace_fields(sample(Calcification, rng), diameter=2 * (p.largest / 2) ** float(rng.random() ** 1.5))
-        found.append(Operation(SINGLE.name, operation.organ, one, centre, int(rng.integers(2**31)), operation.label_rule))
+        found.append(Operation(SINGLE.name, operation.organ, one, centre, int(rng.integers(2**31)),
+                               operation.label_rule))
     return tuple(found)
 
 
-DISEASES = (STONE, SINGLE, Disease("calcifications", "Calcifications", "Many calcifications, as in chronic pancreatitis.",
+DISEASES = (STONE, SINGLE, Disease("calcifications", "Calcifications",
+                                   "Many calcifications, as in chronic pancreatitis.",
                                    SINGLE.organs, Calcifications, label_rules=(KEEP,), parts=parts))

@@ -41,8 +41,8 @@ def edit(scene: Scene, operation: Operation) -> Change:
                        seed=operation.seed).change()
 
 
-LIVER = Disease("cirrhotic_liver", "Cirrhotic liver", "A scarred liver: nodular, the right half shrunk, the left one and "
-                "the caudate grown.", ("liver",), CirrhoticLiver, edit, whole_organ=True)
+LIVER = Disease("cirrhotic_liver", "Cirrhotic liver", "A scarred liver: nodular, the right half shrunk, the left one "
+                "and the caudate grown.", ("liver",), CirrhoticLiver, edit, whole_organ=True)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Cirrhosis:
     """Parameters of `cirrhosis`."""
 
     nodularity: float = quantity(2, 0, 4, "mm", "How far nodules rise and sink (SD)", usual=(1, 3))
-    right: float = quantity(0.8, 0.5, 0.95, "", "Right half of the liver: volume over the one before", usual=(0.65, 0.95))
+    right: float = quantity(0.8, 0.5, 0.95, "", "Right half of the liver: volume over the one before",
+                            usual=(0.65, 0.95))
     left: float = quantity(1.3, 1.05, 1.8, "", "Left half: volume over the one before", usual=(1.1, 1.5))
     spleen: float = quantity(1.6, 1, 3, "", "Spleen: volume over the one before; 1 leaves it", usual=(1.2, 2.2))
     ascites: float = quantity(500, 0, 3000, "ml", "Ascites; below 100 none", usual=(0, 1000))
@@ -68,5 +69,5 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
     return tuple(one for one in drawn if one is not None)
 
 
-DISEASES = (LIVER, Disease("cirrhosis", "Cirrhosis", "The end of long liver disease: a nodular, misshapen liver, with a "
-                           "large spleen and free fluid.", ("liver",), Cirrhosis, parts=parts, whole_organ=True))
+DISEASES = (LIVER, Disease("cirrhosis", "Cirrhosis", "The end of long liver disease: a nodular, misshapen liver, with "
+                           "a large spleen and free fluid.", ("liver",), Cirrhosis, parts=parts, whole_organ=True))

@@ -69,5 +69,5 @@ def _areas(block, pattern: str, seed: int) -> np.ndarray:
     return spread_out(even.astype(np.float32), steps, block.hu.shape)
 
 
-DISEASES = (Disease("fatty_liver", "Fatty liver", "Fat in the liver's cells, by far its commonest disease: the liver is "
-                    "darker than the spleen, in all or in parts.", ("liver",), FattyLiver, edit, whole_organ=True),)
+DISEASES = (Disease("fatty_liver", "Fatty liver", "Fat in the liver's cells, by far its commonest disease: the liver "
+                    "is darker than the spleen, in all or in parts.", ("liver",), FattyLiver, edit, whole_organ=True),)

@@ -69,7 +69,8 @@ def _nodules(operation: Operation, filled: float) -> Shape:
         if rng.random() < 0.35 * p.nodularity:
             continue
         size = radius * (0.18 + 0.55 * filled) * (1 + 0.6 * p.nodularity * rng.uniform(-1, 1))
-        balls.append(ellipsoid(tuple(np.asarray(operation.centre) + direction * (1.02 * radius - 0.45 * size)), (size,) * 3))
+        balls.append(ellipsoid(tuple(np.asarray(operation.centre) + direction * (1.02 * radius - 0.45 * size)),
+                               (size,) * 3))
     if not balls:
         balls = [ellipsoid(operation.centre, (0.3 * radius,) * 3)]
     return irregular(union(*balls, blend=0.1 * radius), 0.04 * radius, max(0.3 * radius, 1.5), operation.seed + 1)
@@ -101,5 +102,5 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (0.8 * radius, 1.5 * radius + 15))
 
 
-DISEASES = (Disease("haemangioma", "Haemangioma", "A benign tangle of vessels that fills with contrast slowly, in nodules "
-                    "from its rim inwards.", ("liver", "spleen"), Haemangioma, edit, (KEEP, JOIN), place),)
+DISEASES = (Disease("haemangioma", "Haemangioma", "A benign tangle of vessels that fills with contrast slowly, in "
+                    "nodules from its rim inwards.", ("liver", "spleen"), Haemangioma, edit, (KEEP, JOIN), place),)

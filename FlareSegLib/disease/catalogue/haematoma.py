@@ -24,8 +24,8 @@ from ..scan import phase_hu
 from ..scene import Scene
 from ..warping import NODE_MM, mobility, warp
 
-#: Of a lens's thickness so much lifts the capsule, the rest dents the organ; so much of the tissue in its place stays in
-#: it (and is painted over), the rest is pressed aside.
+#: Of a lens's thickness so much lifts the capsule, the rest dents the organ; so much of the tissue in its place stays
+#: in it (and is painted over), the rest is pressed aside.
 BULGE, LEFT = 0.35, 0.3
 #: A lens is no wider than this share of its organ.
 WIDEST = 0.9
@@ -108,14 +108,16 @@ def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.r
         offset = [axis - np.float32(c) for axis, c in zip((points.x, points.y, points.z), start)]
         off, ahead, up = (sum(n * part for n, part in zip(row, offset)) for row in frame)
         thin = np.clip(1.05 - ahead / np.float32(length_mm), 0.15, 1)
-        half = np.float32(0.5 * width_mm) * thin * np.sqrt(np.clip(1 - (up / np.float32(1.2 * half_height)) ** 2, 0.04, 1))
+        half = np.float32(0.5 * width_mm) * thin * np.sqrt(np.clip(1 - (up / np.float32(1.2 * half_height)) ** 2, 0.04,
+                                                                   1))
         bounds = np.maximum(np.maximum(ahead - np.float32(length_mm), -ahead), np.abs(up) - np.float32(half_height))
         result = np.maximum(np.abs(off) - half, bounds)
         # It zigzags and its edges are ragged: only near it need that be worked out.
         near = result < 0.16 * length_mm + 2
         if near.any():
             at = (points.x[near], points.y[near], points.z[near])
-            bend = np.clip(fractal_noise(at, seed, 0.3 * length_mm, octaves=2), -2.2, 2.2) * np.float32(0.07 * length_mm)
+            bend = np.clip(fractal_noise(at, seed, 0.3 * length_mm, octaves=2), -2.2,
+                           2.2) * np.float32(0.07 * length_mm)
             result[near] = np.maximum(np.abs(off[near] + bend) - half[near], bounds[near] + 0.6 * bend)
         return result
 
@@ -205,7 +207,8 @@ def near_depth(block: Block, label: int, normal) -> np.ndarray:
     if not near.any():
         return np.full(inside.shape, 1e3, np.float32)
     below = ndimage.distance_transform_edt(~near, node_mm) - half
-    return ndimage.gaussian_filter(np.where(near, half - outside, below).astype(np.float32), [1.5 / mm for mm in node_mm],
+    return ndimage.gaussian_filter(np.where(near, half - outside, below).astype(np.float32),
+                                   [1.5 / mm for mm in node_mm],
                                    mode="nearest")
 
 
@@ -239,7 +242,8 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_on_outside(scene, operation.organ, rng, (1.0, 10.0))
 
 
-DISEASES = (Disease("laceration", "Laceration", "A tear of an injured organ, filled with blood; with a fresh leak contrast "
-                    "collects in it.", ORGANS, Laceration, edit_laceration, (KEEP, BACKGROUND), place),
-            Disease("subcapsular_haematoma", "Subcapsular haematoma", "Blood between an organ and its capsule, which it dents "
+DISEASES = (Disease("laceration", "Laceration", "A tear of an injured organ, filled with blood; with a fresh leak "
+                    "contrast collects in it.", ORGANS, Laceration, edit_laceration, (KEEP, BACKGROUND), place),
+            Disease("subcapsular_haematoma", "Subcapsular haematoma",
+                    "Blood between an organ and its capsule, which it dents "
                     "like a lens.", ORGANS, SubcapsularHaematoma, edit_crescent, (BACKGROUND, KEEP), place))

@@ -127,5 +127,5 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (min(0.25 * p.diameter, 15.0), deepest))
 
 
-DISEASES = (Disease("hcc", "Hepatocellular carcinoma", "A large liver tumour in a cirrhotic or healthy liver, bright early and "
-                    "washed out later, often with a capsule.", ("liver",), Hcc, edit, (JOIN, KEEP), place),)
+DISEASES = (Disease("hcc", "Hepatocellular carcinoma", "A large liver tumour in a cirrhotic or healthy liver, bright "
+                    "early and washed out later, often with a capsule.", ("liver",), Hcc, edit, (JOIN, KEEP), place),)

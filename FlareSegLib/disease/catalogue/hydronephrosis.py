@@ -36,7 +36,8 @@ class Hydronephrosis:
     pelvis: float | None = quantity(None, 10, 60, "mm", "Width of the pelvis; left open: by the grade")
     parenchyma: float | None = quantity(None, 2, 20, "mm", "Parenchyma left over the calyces; left open: by the grade")
     hu: float = quantity(5, -5, 25, "HU", "Density of the urine", usual=(0, 12))
-    ureter: float = quantity(0.2, 0, 0.5, "", "Width of the ureter over that of the pelvis", usual=(0, 0.35), main=False)
+    ureter: float = quantity(0.2, 0, 0.5, "", "Width of the ureter over that of the pelvis", usual=(0, 0.35),
+                             main=False)
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,6 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (6.0, 1e3))
 
 
-DISEASES = (Disease("hydronephrosis", "Hydronephrosis", "Urine that cannot flow off widens the renal pelvis and the calyces; "
-                    "in the end little of the kidney is left.", ("kidney",), Hydronephrosis, edit, (BACKGROUND, JOIN),
-                    place),)
+DISEASES = (Disease("hydronephrosis", "Hydronephrosis", "Urine that cannot flow off widens the renal pelvis and the "
+                    "calyces; in the end little of the kidney is left.", ("kidney",), Hydronephrosis, edit,
+                    (BACKGROUND, JOIN), place),)

@@ -54,7 +54,8 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (0.3 * operation.parameters.diameter, 1e3))
 
 
-SINGLE = Disease("hypo_metastasis", "Hypovascular metastasis", "A round deposit of a tumour from elsewhere (bowel, pancreas, "
+SINGLE = Disease("hypo_metastasis", "Hypovascular metastasis",
+                 "A round deposit of a tumour from elsewhere (bowel, pancreas, "
                  "breast) that takes up less contrast than the organ around it.", ("liver", "spleen"), HypoMetastasis,
                  edit, (KEEP, JOIN), place)
 
@@ -71,5 +72,6 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
     return scattered(scene, SINGLE, operation, operation.parameters.count)
 
 
-DISEASES = (SINGLE, Disease("hypo_metastases", "Hypovascular metastases", "Many deposits of a tumour from elsewhere in the "
+DISEASES = (SINGLE, Disease("hypo_metastases", "Hypovascular metastases",
+                            "Many deposits of a tumour from elsewhere in the "
                             "same organ.", SINGLE.organs, HypoMetastases, label_rules=SINGLE.label_rules, parts=parts))

@@ -67,5 +67,5 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_on_outside(scene, operation.organ, rng, (1.0, 8.0))
 
 
-DISEASES = (Disease("infarct", "Infarct", "A wedge of tissue that has lost its blood supply; its base lies on the capsule, its "
-                    "tip points to the hilum.", ("spleen", "kidney"), Infarct, edit, (KEEP,), place),)
+DISEASES = (Disease("infarct", "Infarct", "A wedge of tissue that has lost its blood supply; its base lies on the "
+                    "capsule, its tip points to the hilum.", ("spleen", "kidney"), Infarct, edit, (KEEP,), place),)

@@ -67,6 +67,6 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
     return (*nodules, larger)
 
 
-DISEASES = (NODULE, Disease("lymphoma", "Lymphoma", "Nodules of lymphoma in an organ; the spleen is usually enlarged as "
-                            "well.", NODULE.organs, Lymphoma, label_rules=NODULE.label_rules, parts=parts,
+DISEASES = (NODULE, Disease("lymphoma", "Lymphoma", "Nodules of lymphoma in an organ; the spleen is usually enlarged "
+                            "as well.", NODULE.organs, Lymphoma, label_rules=NODULE.label_rules, parts=parts,
                             whole_organ=True))

@@ -107,10 +107,11 @@ def place_clips(scene: Scene, operation: Operation, rng: np.random.Generator) ->
 
 def place_stent(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
     """In the head of the pancreas, which lies to the right."""
-    return min((draw_in_organ(scene, operation.organ, rng, (3.0, 1e3)) for _ in range(STENT_DRAWS)), key=lambda at: at[0])
+    return min((draw_in_organ(scene, operation.organ, rng, (3.0, 1e3)) for _ in range(STENT_DRAWS)),
+               key=lambda at: at[0])
 
 
 DISEASES = (Disease("clips", "Surgical clips", "Metal clips of an earlier operation, which throw streaks.",
                     ("liver", "kidney", "spleen", "pancreas"), Clips, edit_clips, (KEEP,), place_clips),
-            Disease("stent", "Biliary stent", "A tube of metal mesh or plastic that keeps the bile duct open, often for a "
-                    "tumour of the pancreas.", ("pancreas",), Stent, edit_stent, (KEEP,), place_stent))
+            Disease("stent", "Biliary stent", "A tube of metal mesh or plastic that keeps the bile duct open, often "
+                    "for a tumour of the pancreas.", ("pancreas",), Stent, edit_stent, (KEEP,), place_stent))

@@ -30,8 +30,8 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return scale_organ(scene, operation.organ, operation.parameters.factor, seed=operation.seed).change()
 
 
-SPLENOMEGALY = Disease("splenomegaly", "Splenomegaly", "An enlarged spleen, as with portal hypertension, infections and "
-                       "diseases of the blood.", ("spleen",), Splenomegaly, edit, whole_organ=True)
+SPLENOMEGALY = Disease("splenomegaly", "Splenomegaly", "An enlarged spleen, as with portal hypertension, infections "
+                       "and diseases of the blood.", ("spleen",), Splenomegaly, edit, whole_organ=True)
 HEPATOMEGALY = Disease("hepatomegaly", "Hepatomegaly", "An enlarged liver, as with congestion, storage diseases and "
                        "fatty change.", ("liver",), Hepatomegaly, edit, whole_organ=True)
 DISEASES = (SPLENOMEGALY, HEPATOMEGALY)

@@ -100,7 +100,8 @@ def _septa(block: Block, cavity: np.ndarray, centre, diameter: float, count: int
     for _ in range(count):
         normal = random_direction(rng)
         offset = rng.uniform(-0.25, 0.25) * diameter
-        height = sum(np.float32(n) * (axis - np.float32(c)) for n, axis, c in zip(normal, points, centre)) + wave - offset
+        height = sum(np.float32(n) * (axis - np.float32(c))
+                     for n, axis, c in zip(normal, points, centre)) + wave - offset
         walls = np.maximum(walls, soft_step(np.abs(height) - 0.7, 1.2))
     return walls
 
@@ -116,8 +117,10 @@ def place_pseudocyst(scene: Scene, operation: Operation, rng: np.random.Generato
     return points[int(np.argmin([outward(scene, operation.organ, point)[1][1] for point in points]))]
 
 
-DISEASES = (Disease("pancreatic_cyst", "Pancreatic cyst (IPMN)", "A lobulated cyst of the pancreas full of mucus, which may "
+DISEASES = (Disease("pancreatic_cyst", "Pancreatic cyst (IPMN)",
+                    "A lobulated cyst of the pancreas full of mucus, which may "
                     "turn into carcinoma.", ("pancreas",), PancreaticCyst, edit_cyst, (JOIN, KEEP), place_cyst),
-            Disease("pancreatic_pseudocyst", "Pancreatic pseudocyst", "Walled-off fluid beside the pancreas, weeks after an "
+            Disease("pancreatic_pseudocyst", "Pancreatic pseudocyst",
+                    "Walled-off fluid beside the pancreas, weeks after an "
                     "inflammation.", ("pancreas",), Pseudocyst, edit_pseudocyst, (BACKGROUND, KEEP), place_pseudocyst,
                     may_lie_outside=True))

@@ -43,7 +43,8 @@ VESSEL_HU = 30.0
 #: The duct thins out so far before the end of the tail, and begins so deep in the tumour (share of its radius).
 TAIL_MM, CUT_OFF = 8.0, 0.75
 SHRINKING_MM = 12.0
-#: What moves when the gland shrinks lies so near to it, and so near to the part of its axis that lies behind the tumour.
+#: What moves when the gland shrinks lies so near to it, and so near to the part of its axis that lies behind the
+#: tumour.
 SHRINKING_REACH_MM, BEHIND_MM = 28.0, 50.0
 
 
@@ -119,7 +120,8 @@ def _shrink_behind(scene: Scene, block: Block, operation: Operation, axis: np.nd
     if lost < 0.01:
         return
     sd = residual_sd(block.hu, gland, block.grid.spacing)
-    moved = scale(block, gland, 1 - lost, lambda points: strength[nearest(np.stack(points, axis=-1))].astype(np.float32),
+    moved = scale(block, gland, 1 - lost, lambda points: strength[nearest(np.stack(points,
+                                                                                   axis=-1))].astype(np.float32),
                   still=wall(scene, block.box, flow_steps(block)))
     make_up_noise(block, scene.noise(operation.organ), moved, block.labels == LABEL_OF[operation.organ], sd,
                   operation.seed + 7)
@@ -191,6 +193,6 @@ def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple
     return draw_in_organ(scene, operation.organ, rng, (3.0, 1e3))
 
 
-DISEASES = (Disease("pancreatic_mass", "Pancreatic mass", "A solid tumour of the pancreas: a dark carcinoma, behind which the "
-                    "duct widens and the gland withers, or a bright neuroendocrine tumour.", ("pancreas",),
+DISEASES = (Disease("pancreatic_mass", "Pancreatic mass", "A solid tumour of the pancreas: a dark carcinoma, behind "
+                    "which the duct widens and the gland withers, or a bright neuroendocrine tumour.", ("pancreas",),
                     PancreaticMass, edit, (JOIN, KEEP), place),)

@@ -36,9 +36,11 @@ class Pancreatitis:
     """Parameters of `pancreatitis`."""
 
     enlargement: float = quantity(1.4, 1.1, 2.2, "", "Volume of the gland over the one before", usual=(1.15, 1.7))
-    difference: float = quantity(-25, -40, -10, "HU", "Difference of the swollen gland to the one before", usual=(-40, -15))
+    difference: float = quantity(-25, -40, -10, "HU", "Difference of the swollen gland to the one before",
+                                 usual=(-40, -15))
     stranding: float = quantity(15, 0, 40, "mm", "How far the fat around the gland is streaked", usual=(6, 28))
-    fluid: float = quantity(60, 0, 400, "ml", "Fluid around the gland, as far as there is fat to hold it", usual=(0, 200))
+    fluid: float = quantity(60, 0, 400, "ml", "Fluid around the gland, as far as there is fat to hold it",
+                            usual=(0, 200))
     fluid_hu: float = quantity(10, 0, 20, "HU", "Density of the fluid", usual=(4, 18), main=False)
     necrosis: float = quantity(0, 0, 0.5, "", "Share of the gland that is dead", usual=(0, 0.3))
 
@@ -115,5 +117,6 @@ def _fluid(block: Block, fat: np.ndarray, distance: np.ndarray, millilitres: flo
     return blurred_like_scan(block, wet)
 
 
-DISEASES = (Disease("pancreatitis", "Acute pancreatitis", "An inflamed pancreas: swollen and darker, in streaked fat, with fluid "
-                    "around it and sometimes dead parts.", ("pancreas",), Pancreatitis, edit, (KEEP,), whole_organ=True),)
+DISEASES = (Disease("pancreatitis", "Acute pancreatitis", "An inflamed pancreas: swollen and darker, in streaked fat, "
+                    "with fluid around it and sometimes dead parts.", ("pancreas",), Pancreatitis, edit, (KEEP,),
+                    whole_organ=True),)

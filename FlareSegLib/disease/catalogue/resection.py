@@ -162,8 +162,8 @@ def _take_out(scene: Scene, block_and_mask, operation: Operation, whole: bool = 
     """Let neighbours fall in, take out the rest, put in what lies there now."""
     (block, mask), p, seed = block_and_mask, operation.parameters, operation.seed
     if not mask.any():
-        raise FlareSegError("disease_not_placed", f"There is nothing of the {operation.organ} to be cut out here; choose "
-                                                  "another place.")
+        raise FlareSegError("disease_not_placed", f"There is nothing of the {operation.organ} to be cut out here; "
+                                                  "choose another place.")
     rng = np.random.default_rng((seed, 9))
     block.labels[mask] = GONE
     if p.collapse > 0:
@@ -239,7 +239,7 @@ def _lay_bowel(block: Block, room: np.ndarray, noise: np.ndarray, seed: int) -> 
 
 
 def _clip_places(block: Block, rest: np.ndarray, middle_x: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points (LPS, mm) on the border of what was taken out, on the side of the body's middle: the vessels came from there."""
+    """Points (LPS, mm) on the border of what was taken out, towards the body's middle: the vessels came from there."""
     border = np.argwhere(rest & ~ndimage.binary_erosion(rest))
     points = block.grid.point_of(border + [part.start for part in block.box])
     nearest = np.argsort(np.abs(points[:, 0] - middle_x), kind="stable")[:max(len(points) // 8, count)]
@@ -251,9 +251,10 @@ def place_wedge(scene: Scene, operation: Operation, rng: np.random.Generator) ->
     return draw_on_outside(scene, operation.organ, rng, (1.0, 10.0))
 
 
-DISEASES = (Disease("absent_organ", "Absent organ", "A kidney or the spleen has been taken out; neighbours have moved into its "
-                    "place.", ("kidney", "spleen"), AbsentOrgan, edit_absent, (BACKGROUND,), whole_organ=True),
-            Disease("resection", "Wedge resection", "A part at the surface has been cut out, with a tumour for instance.",
+DISEASES = (Disease("absent_organ", "Absent organ", "A kidney or the spleen has been taken out; neighbours have moved "
+                    "into its place.", ("kidney", "spleen"), AbsentOrgan, edit_absent, (BACKGROUND,), whole_organ=True),
+            Disease("resection", "Wedge resection", "A part at the surface has been cut out, with a tumour for "
+                                                    "instance.",
                     ("liver", "kidney", "spleen"), Resection, edit_wedge, (BACKGROUND,), place_wedge,
                     whole_organ=True),
             Disease("hepatectomy", "Hepatectomy", "The left or right part of the liver has been taken out.", ("liver",),

@@ -125,7 +125,8 @@ def scan_grid(target: OrganMap, host: Host, placement: Placement, spacing: tuple
 
 def _survey(grid: Grid, along_z: float) -> Grid:
     margin = (120.0, 120.0, along_z)
-    shape = tuple(int((n * mm + 2 * m) / SURVEY_MM) for n, mm, m in zip(grid.shape, reversed(grid.spacing), margin[::-1]))
+    shape = tuple(int((n * mm + 2 * m) / SURVEY_MM)
+                  for n, mm, m in zip(grid.shape, reversed(grid.spacing), margin[::-1]))
     return Grid(shape, (SURVEY_MM,) * 3, tuple(o - m for o, m in zip(grid.origin, margin)), IDENTITY)
 
 

@@ -53,7 +53,8 @@ OTHERS = {
     Tissue.ADRENAL: (28, 75, 75, 60), Tissue.BLADDER: (6, 6, 8, 250),
 }
 #: SD from patient to patient, HU.
-SPREAD = {Tissue.FAT: 8, Tissue.MUSCLE: 8, Tissue.MARROW: 50, Tissue.CORTICAL_BONE: 150, Tissue.LUNG: 40, Tissue.FLUID: 8,
+SPREAD = {Tissue.FAT: 8, Tissue.MUSCLE: 8, Tissue.MARROW: 50, Tissue.CORTICAL_BONE: 150, Tissue.LUNG: 40,
+          Tissue.FLUID: 8,
           Tissue.BOWEL_WALL: 12, Tissue.CONTENT: 20, Tissue.GALLBLADDER: 6, Tissue.HEART: 15, Tissue.STOMACH: 10}
 _PHASED = {Tissue.LIVER: "liver", Tissue.SPLEEN: "spleen", Tissue.PANCREAS: "pancreas", Tissue.AORTA: "aorta",
            Tissue.RIGHT_KIDNEY: "renal cortex", Tissue.LEFT_KIDNEY: "renal cortex"}

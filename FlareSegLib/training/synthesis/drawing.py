@@ -150,7 +150,7 @@ def _synthetic(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) ->
 
 
 def _arrange(sources: Sources, mix: SynthesisMix, host, rng: np.random.Generator) -> tuple:
-    """A target with its name and donors, where it lies in a host, the grid of a scan of both (or None), samples a slice."""
+    """A target with name and donors, where it lies in a host, the grid of a scan of both or None, samples a slice."""
     target, name, donors = _draw_target(sources, mix, rng)
     placement = place(target, host, rng)
     slice_mm, count = draw_slices(rng)

@@ -79,7 +79,8 @@ def read_host(data: Path, name: str) -> Host:
         return _icrp_host(data / "labels" / kind, rest)
     if kind == "phantom" and rest.isdigit():
         return _phantom_host(int(rest))
-    raise FlareSegError("not_found", f"There is no host {name}; choose ct/CASE, icrp110/AF, icrp110/AM or phantom/NUMBER.")
+    raise FlareSegError("not_found", f"There is no host {name}; choose ct/CASE, icrp110/AF, icrp110/AM or "
+                                     "phantom/NUMBER.")
 
 
 def find_hosts(data: Path, without: frozenset[str] = frozenset()) -> tuple[str, ...]:
@@ -173,7 +174,8 @@ def tissues_of_hu(hu: np.ndarray) -> np.ndarray:
                            (WALL_HU, Tissue.BLOOD)):
         tissues[smooth > lowest] = tissue
     dark = (smooth < -250) & body
-    lung = _larger_than(dark, SMALLEST_LUNG_ML) & _larger_than((smooth < -500) & (smooth > -960) & body, SMALLEST_LUNG_ML)
+    lung = _larger_than(dark, SMALLEST_LUNG_ML) & _larger_than((smooth < -500) & (smooth > -960) & body,
+                                                               SMALLEST_LUNG_ML)
     lung = ndimage.binary_dilation(lung, iterations=2) & dark
     tissues[dark] = Tissue.GAS
     tissues[lung] = Tissue.LUNG
@@ -211,7 +213,8 @@ def _larger_than(mask: np.ndarray, ml: float) -> np.ndarray:
 
 #: ICRP 110's organ numbers, the same for both sexes (ICRP Publication 110, annex A); all others become fat.
 _ICRP = {
-    Tissue.SKIN: (123, 125), Tissue.MUSCLE: (107, 109, 115, 126, 131, 132, 135, 136, 137, 139), Tissue.FAT: (62, 64, 117),
+    Tissue.SKIN: (123, 125), Tissue.MUSCLE: (107, 109, 115, 126, 131, 132, 135, 136, 137, 139),
+    Tissue.FAT: (62, 64, 117),
     Tissue.CORTICAL_BONE: (22, 24, 28, 41, 43, 45, 47, 49, 51, 53, 55),
     Tissue.MARROW: (23, 25, 29, 42, 44, 46, 48, 50, 52, 54, 56), Tissue.CARTILAGE: (58,), Tissue.LUNG: (97, 99),
     Tissue.BLOOD: (10, 12, 96, 98), Tissue.HEART: (87, 88),

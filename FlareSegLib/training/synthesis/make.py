@@ -117,12 +117,13 @@ def _claim(plan: Plan) -> None:
     try:
         claim_store(plan.out, DESCRIPTION)
         if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != json.loads(json.dumps(plan.document)):
-            raise FlareSegError("output_exists", f"{plan.out} holds a data set of another seed, mix or patients; choose "
-                                                 "another folder.")
+            raise FlareSegError("output_exists", f"{plan.out} holds a data set of another seed, mix or patients; "
+                                                 "choose another folder.")
         if not file.is_file():
             write_json(file, plan.document, indent=1)
     except (OSError, ValueError) as error:
-        raise FlareSegError("output_unwritable", f"{plan.out} cannot be written or read; choose another folder.") from error
+        raise FlareSegError("output_unwritable", f"{plan.out} cannot be written or read; choose another "
+                                                 "folder.") from error
 
 
 def _made(plan: Plan, sources: Sources, missing, jobs: int):
@@ -187,13 +188,15 @@ def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: dic
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="slice store: a new folder, or one to go on with")
     parser.add_argument("--data", type=Path, required=True, help="folder with ct/ and labels/")
     parser.add_argument("--cases", type=int, default=200, help="transferred and synthetic ones (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mix", type=Path, help="JSON file with shares and probabilities; see synthesis/mix.py")
-    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="take nothing from these patients")
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT",
+                        help="take nothing from these patients")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each takes some 1.5 GB")
     options = parser.parse_args(arguments)
     mix = read_synthesis_mix(options.mix) if options.mix else SynthesisMix()

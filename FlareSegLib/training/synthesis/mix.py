@@ -1,4 +1,4 @@
-"""Which training cases a data set has: shares of real, transferred and synthetic ones, and what befalls them; as JSON."""
+"""Which training cases a data set has: shares of real, transferred and synthetic ones, what befalls them; as JSON."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid:
     organs = [int(value) for value in LANDMARKS if value not in left_out
               and (target == value).any() and (host == value).any()]
     if len(organs) < 2:
-        raise FlareSegError("bad_training_data", "Two anatomies have fewer than two whole organs in common; give others.")
+        raise FlareSegError("bad_training_data", "Two anatomies have fewer than two whole organs in common; give "
+                                                 "others.")
     matrix, shift = _affine(target, target_grid, host, host_grid, organs)
     fixed, nodes = _distances(target, target_grid, organs)
     moving, host_nodes = _distances(host, host_grid, organs)
@@ -162,7 +163,8 @@ def _distances(tissues: np.ndarray, grid: Grid, organs) -> tuple[np.ndarray, Gri
         mask = tissues == value
         every = (slice(None, None, 2),) * 3 if min(steps) >= 2 else (slice(None),) * 3
         part, mm = mask[every], np.array(grid.spacing[::-1]) * (2 if min(steps) >= 2 else 1)
-        distance = (ndimage.distance_transform_edt(~part, mm) - ndimage.distance_transform_edt(part, mm)).astype(np.float32)
+        distance = (ndimage.distance_transform_edt(~part, mm)
+                    - ndimage.distance_transform_edt(part, mm)).astype(np.float32)
         distance = ndimage.gaussian_filter(np.clip(distance, -REACH_MM, REACH_MM), 0.7)
         scale = 0.5 if min(steps) >= 2 else 1.0
         at = np.stack(np.meshgrid(*[(place * scale).astype(np.float32) for place in places], indexing="ij"))

@@ -96,7 +96,8 @@ def _nodes(grid: Grid) -> Grid:
 
 def _elastic(nodes: Grid, rng, settings: ShapeSettings) -> np.ndarray:
     bump, height = rng.uniform(*settings.elastic_bump_mm), rng.uniform(*settings.elastic_mm)
-    fields = [ndimage.gaussian_filter(rng.standard_normal(nodes.shape, dtype=np.float32), bump / 2 / NODE_MM, mode="wrap")
+    fields = [ndimage.gaussian_filter(rng.standard_normal(nodes.shape, dtype=np.float32), bump / 2 / NODE_MM,
+                                      mode="wrap")
               for _ in range(3)]
     return np.stack([field * np.float32(height / max(float(field.std()), 1e-6)) for field in fields])
 
@@ -110,7 +111,8 @@ def _organ(mask: np.ndarray, grid: Grid, x, matrix, middle, rng, settings: Shape
     shift = rng.uniform(-1, 1, 3) * settings.organ_shift_mm
     offsets = [p - np.float32(c) for p, c in zip(x, centre)]
     near = np.exp(-0.5 * sum(o * o for o in offsets) / np.float32(1.6 * radius) ** 2)
-    return np.stack([near * (o * np.float32(1 / factor - 1) - np.float32(s)) for o, s in zip(offsets[::-1], shift[::-1])])
+    return np.stack([near * (o * np.float32(1 / factor - 1) - np.float32(s))
+                     for o, s in zip(offsets[::-1], shift[::-1])])
 
 
 def _unfolded(u: np.ndarray, node_mm) -> np.ndarray:

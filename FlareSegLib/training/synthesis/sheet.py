@@ -99,6 +99,7 @@ def _stacked(rows):
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", type=Path)
     parser.add_argument("file", type=Path, help="PNG; for your eyes, not to be published: it shows patients")

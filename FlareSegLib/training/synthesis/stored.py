@@ -47,7 +47,8 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset(), kinds: t
     store = Path(store)
     opened, mix, origins = _opened_set(store)
     chosen = [(case, origin) for case in opened.cases for origin in (origins[case.record.name],)
-              if origin["patient"] not in left_out and origin["kind"] in kinds and not any(origin.get(key) for key in without)]
+              if origin["patient"] not in left_out and origin["kind"] in kinds
+              and not any(origin.get(key) for key in without)]
     if not chosen:
         raise FlareSegError("bad_training_data", f"{store} holds no such case of other patients than those left out.")
     total = {kind: sum(origin["weight"] for _, origin in chosen if origin["kind"] == kind) for kind in KINDS}
@@ -88,11 +89,11 @@ def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict]]
     opened = open_store(store)
     try:
         mix = mix_from(json.loads((store / PLAN_FILE).read_text(encoding="utf-8"))["mix"])
-        origins = {case.record.name: json.loads((store / f"{case.record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
-                   for case in opened.cases}
+        origins = {name: json.loads((store / f"{name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+                   for name in (case.record.name for case in opened.cases)}
     except (OSError, ValueError, KeyError) as error:
-        raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a damaged "
-                                                 "one; make it again.") from error
+        raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a "
+                                                 "damaged one; make it again.") from error
     return opened, mix, origins
 
 

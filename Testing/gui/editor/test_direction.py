@@ -28,7 +28,8 @@ def test_what_extents_stand_for():
 
     infarct, stone = find("infarct").parameters(), find("stone").parameters(diameter=20.0, elongation=1.2)
     assert scaled(infarct, ALONG, 1.5).depth == 42.0 and scaled(infarct, ALONG, 100.0).depth == 70.0
-    assert scaled(infarct, ACROSS, 1.5).angle == pytest.approx(2 * np.degrees(np.arctan(1.5 * np.tan(np.radians(20)))), abs=0.1)
+    assert scaled(infarct, ACROSS, 1.5).angle == pytest.approx(2 * np.degrees(np.arctan(1.5 * np.tan(np.radians(20)))),
+                                                               abs=0.1)
     longer = scaled(stone, ALONG, 1.3)
     assert longer.diameter == 20.0 and (longer.elongation / 1.2) ** (2 / 3) == pytest.approx(1.3, abs=0.01)
     assert scaled(infarct, ALL_ROUND, 1.5) == infarct, "it has no diameter"

@@ -64,7 +64,8 @@ def test_exported_cases_can_be_trained_on(patient, editor, edited, tmp_path, lay
     dataset = find_raw_dataset(out)
     check_dataset(dataset)
     assert [case.name for case in dataset.cases] == names
-    ct, labels = (read(path) for read, path in ((read_volume, dataset.cases[1].image), (read_label_map, dataset.cases[1].labels)))
+    ct, labels = (read(path) for read, path in ((read_volume, dataset.cases[1].image),
+                                                (read_label_map, dataset.cases[1].labels)))
     assert np.array_equal(ct.array, slicer.util.arrayFromVolume(edited.canvas.ct)), "what was seen is what was written"
     mask = slicer.util.arrayFromSegmentBinaryLabelmap(edited.canvas.segmentation, "kidney", edited.canvas.ct) > 0
     assert np.array_equal(labels.array == 2, mask)

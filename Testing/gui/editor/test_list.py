@@ -149,7 +149,8 @@ def test_before_and_after_by_key(editor, work, two):
     editing = work.editing
     editor.panel.shortcut.activated.emit()
     assert composite.GetBackgroundVolumeID() == editing.ct.GetID() and editor.ui.beforeButton.checked
-    assert editing.segmentation.GetDisplayNode().GetVisibility() and not editing.canvas.segmentation.GetDisplayNode().GetVisibility()
+    assert editing.segmentation.GetDisplayNode().GetVisibility()
+    assert not editing.canvas.segmentation.GetDisplayNode().GetVisibility()
     editor.panel.shortcut.activated.emit()
     assert composite.GetBackgroundVolumeID() == editing.canvas.ct.GetID() and not editor.ui.beforeButton.checked
 

@@ -60,7 +60,8 @@ def test_dragging_moves_it_and_undo_brings_it_back(patient, work, view, cyst):
     assert not np.array_equal(moved, placed)
     work.editing.undo()
     assert np.array_equal(voxels(work.editing.canvas.ct), placed)
-    assert np.allclose(work.handles.node_of(key).GetNthControlPointPosition(0), ras, atol=0.3), "the handle goes back, too"
+    assert np.allclose(work.handles.node_of(key).GetNthControlPointPosition(0), ras,
+                       atol=0.3), "the handle goes back, too"
     work.editing.redo()
     assert np.array_equal(voxels(work.editing.canvas.ct), moved)
 

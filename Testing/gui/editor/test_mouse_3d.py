@@ -33,7 +33,8 @@ def test_a_click_on_an_organs_surface_places_the_disease_there(editor, work, vie
     view3d.click(deep)
     entry, = work.editing.entries
     assert entry.operation.organ == "liver", editor.ui.messageLabel.text
-    assert work.editing.case.labels[tuple(np.rint(work.editing.case.grid.index_of(entry.operation.centre)).astype(int))] == 1
+    case = work.editing.case
+    assert case.labels[tuple(np.rint(case.grid.index_of(entry.operation.centre)).astype(int))] == 1
     away = centre_of(entry) - deep
     along = away @ np.array(direction) / np.linalg.norm(direction)
     reach = max(REACH_MM, *work.editing.case.grid.spacing)

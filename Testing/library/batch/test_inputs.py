@@ -19,7 +19,8 @@ HEIGHTS = [5.0 * step for step in range(12)]
 @pytest.fixture
 def tree(tmp_path):
     """Files in folders, as a study has them; none of them is opened here."""
-    for name in ("b/ct.nii.gz", "b/ct_0000.nii.gz", "a/ct.nrrd", "a/notes.docx", "a/.hidden.nii", ".git/ct.nii", "c.MHA"):
+    for name in ("b/ct.nii.gz", "b/ct_0000.nii.gz", "a/ct.nrrd", "a/notes.docx", "a/.hidden.nii", ".git/ct.nii",
+                 "c.MHA"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     return tmp_path
@@ -34,7 +35,8 @@ def test_folders_patterns_and_lists_name_the_same(tree, monkeypatch):
     expected = sorted(str(tree / name) for name in ("b/ct.nii.gz", "b/ct_0000.nii.gz", "a/ct.nrrd", "c.MHA"))
     (tree / "list.txt").write_text("# a remark\n\na\nb/*.gz\nc.MHA\n", encoding="utf-8")
     monkeypatch.chdir(tree)
-    for inputs in ([tree], ["."], ["list.txt"], [*expected], ["a", "b", "*.MHA"], ["**/ct*", "c.MHA"], [".", "list.txt"]):
+    for inputs in ([tree], ["."], ["list.txt"], [*expected], ["a", "b", "*.MHA"], ["**/ct*", "c.MHA"],
+                   [".", "list.txt"]):
         assert sorted(paths(inputs)) == expected, inputs
 
 
@@ -78,7 +80,8 @@ def test_each_ct_series_is_a_case(tmp_path, write_slices):  # noqa: F811
     sources, no_ct = find_sources([tmp_path])
     cases = {case.name: case.source for case in named(sources)}
     assert no_ct == 0 and set(cases) == {"one_series1", "one_series2", "both", "bad"}
-    read = {name: read_volume(source.path, source.series).array.shape[0] for name, source in cases.items() if name != "bad"}
+    read = {name: read_volume(source.path, source.series).array.shape[0]
+            for name, source in cases.items() if name != "bad"}
     assert read == {"one_series1": 12, "one_series2": 11, "both": 12}
     with pytest.raises(FlareSegError) as caught:
         read_volume(cases["bad"].path, cases["bad"].series)
@@ -116,10 +119,12 @@ def test_numbers_instead_of_names():
     assert [case.name for case in cases] == ["case_0002", "case_0001", "case_0003"]
 
 
-@given(st.lists(st.text(min_size=1, max_size=12).filter(lambda name: "\0" not in name), min_size=1, max_size=12, unique=True))
+@given(st.lists(st.text(min_size=1, max_size=12).filter(lambda name: "\0" not in name), min_size=1, max_size=12,
+                unique=True))
 def test_every_name_is_one_and_can_be_a_files(texts):
     cases = named([Source(f"/d/{text}", text, "d") for text in texts])
     names = [case.name for case in cases]
     assert len({name.casefold() for name in names}) == len(texts)
     for name in names:
-        assert name and name[0] not in "._-+" and not set(name) & set('/\\:*?"<>| \n') and os.path.basename(name) == name
+        assert name and name[0] not in "._-+" and not set(name) & set('/\\:*?"<>| \n')
+        assert os.path.basename(name) == name

@@ -24,7 +24,8 @@ def two(folder):
 
 
 def test_a_folder_its_table_and_its_page(two, model, capsys):
-    command = ["batch", ".", "-o", "out", "--model", model, "--device", "cpu", "--format", "nii.gz", "--format", ".seg.nrrd",
+    command = ["batch", ".", "-o", "out", "--model", model, "--device", "cpu", "--format", "nii.gz", "--format",
+               ".seg.nrrd",
                "--previews", "--organs", "liver,spleen"]
     assert main(command) == 0
     said = capsys.readouterr()
@@ -49,7 +50,8 @@ def test_failed_cases_are_named_and_give_a_status_of_their_own(two, model, capsy
 @pytest.mark.parametrize(("arguments", "status"), [
     (["--format", ".docx"], 30), (["--jobs", "0"], 30), (["--threads", "0"], 30), (["--organs", "heart"], 30),
     (["--resources", "GPU=1"], 30), (["--scheduler", "tcp://x:1", "--jobs", "2"], 30),
-    (["--scheduler", "tcp://x:1", "--resources", "GPU"], 30), (["--scheduler", "tcp://x:1", "--resources", "GPU=-1"], 30),
+    (["--scheduler", "tcp://x:1", "--resources", "GPU"], 30),
+    (["--scheduler", "tcp://x:1", "--resources", "GPU=-1"], 30),
 ])
 def test_what_is_wrong_is_told_before_any_work(two, model, capsys, arguments, status):
     assert main(["batch", "a.nii", "-o", "out", "--model", model, *arguments]) == status

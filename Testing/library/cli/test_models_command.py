@@ -83,7 +83,8 @@ def nnunet(folder, patch_size=(32, 32), **more):
     stage = {"patch_size": list(patch_size), "current_spacing": [5.0, 0.8, 0.8]}
     plans = {"plans_per_stage": {0: stage}, "normalization_schemes": {0: "CT"}, "use_mask_for_norm": {0: False},
              "dataset_properties": {"intensityproperties": {0: {
-                 "percentile_00_5": -16, "percentile_99_5": 270, "mean": 116.6, "sd": 47.9}}}, "all_classes": [1], **more}
+                 "percentile_00_5": -16, "percentile_99_5": 270, "mean": 116.6, "sd": 47.9}}}, "all_classes": [1],
+                 **more}
     (folder / "fold_0").mkdir(parents=True)
     (folder / "plans.pkl").write_bytes(pickle.dumps(plans))
     (folder / "fold_0" / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps({"name": "nnUNetTrainerV2"}))

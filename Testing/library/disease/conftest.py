@@ -95,5 +95,6 @@ def ball():
     def make(case, organ="liver", seed=1, label_rule=KEEP, **parameters):
         inside = np.argwhere(case.labels == LABEL_OF[organ])
         middle = inside[np.argmin(np.linalg.norm(inside - inside.mean(axis=0), axis=1))]
-        return Operation("ball", organ, Ball(**parameters), tuple(case.grid.point_of(middle).tolist()), seed, label_rule)
+        return Operation("ball", organ, Ball(**parameters), tuple(case.grid.point_of(middle).tolist()), seed,
+                         label_rule)
     return make

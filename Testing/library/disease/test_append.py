@@ -52,7 +52,8 @@ def test_a_new_data_set_and_one_more_case(tmp_path, finished, layout):
     name, = append_cases(out, layout, (other,))
     dataset = find_raw_dataset(out)
     check_dataset(dataset)
-    assert [case.name for case in dataset.cases] == sorted(["train_000", "train_001", "train_002"] if layout.key == "flare"
+    assert [case.name for case in dataset.cases] == sorted(["train_000", "train_001", "train_002"]
+                                                           if layout.key == "flare"
                                                            else ["p1", "p1_edited", "p1_again"])
     described = {"dataset.json", "cases.json", AUDIT_FILE}
     assert all(files(out)[path] == data for path, data in before.items() if path not in described)
@@ -62,7 +63,8 @@ def test_a_new_data_set_and_one_more_case(tmp_path, finished, layout):
     if layout.key != "flare":
         assert document(out / "dataset.json")["numTraining"] == 3
     if layout.key == "v1":
-        assert [pair["label"] for pair in document(out / "dataset.json")["training"]][-1] == "./labelsTr/p1_again.nii.gz"
+        last = document(out / "dataset.json")["training"][-1]
+    assert last["label"] == "./labelsTr/p1_again.nii.gz"
     assert [each["synthetic"] for each in document(out / "cases.json")] == [False, True, True]
     lines = [json.loads(line) for line in (out / AUDIT_FILE).read_text("utf-8").splitlines()]
     assert [line.get("operator") for line in lines] == [None, "A. Person", "A. Person"]
@@ -116,7 +118,8 @@ def test_a_data_set_of_others_keeps_what_it_says(tmp_path, finished):
     append_cases(tmp_path / "d", LAYOUTS["v2"], finished[:1])
     mine = {**document(tmp_path / "d" / "dataset.json"), "name": "mine", "licence": "own"}
     (tmp_path / "d" / "dataset.json").write_text(json.dumps(mine))
-    (tmp_path / "d" / "splits_final.json").write_text(json.dumps([{"train": [], "val": ["p1"]}, {"train": ["p1"], "val": []}]))
+    (tmp_path / "d" / "splits_final.json").write_text(json.dumps([{"train": [], "val": ["p1"]},
+                                                                  {"train": ["p1"], "val": []}]))
     (tmp_path / "d" / "cases.json").unlink()
     append_cases(tmp_path / "d", LAYOUTS["v2"], finished[1:])
     assert document(tmp_path / "d" / "dataset.json") == {**mine, "numTraining": 2}

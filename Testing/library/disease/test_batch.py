@@ -53,7 +53,8 @@ def plan(dataset, out, model=LITTLE_MIX, layout="v2", **settings):
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
+            if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,12 @@ def test_the_new_data_set_can_be_trained_on(made):
     found = find_raw_dataset(out)
     check_dataset(found)
     assert found.layout == "nnU-Net v2"
-    assert [case.name for case in found.cases] == [f"case{n}{end}" for n in (0, 1) for end in ("", "_sim000", "_sim001")]
+    assert [case.name for case in found.cases] == [f"case{n}{end}" for n in (0, 1)
+                                                   for end in ("", "_sim000", "_sim001")]
     assert (outcome.made, outcome.kept, outcome.failed) == (6, 0, ())
     assert calls == [(n, 6) for n in range(7)]
-    assert (out / "contact_sheet_01.png").is_file() and json.loads((out / "dataset.json").read_text())["numTraining"] == 6
+    assert (out / "contact_sheet_01.png").is_file() and json.loads((out
+                                                                    / "dataset.json").read_text())["numTraining"] == 6
 
 
 def test_originals_are_as_they_were_and_variants_on_their_grid(dataset, made):
@@ -122,7 +125,8 @@ def test_what_is_missing_is_made_again_the_same(made, dataset, little):
 def test_other_settings_and_other_folders_are_refused(made, dataset, tmp_path, little):
     out, *_ = made
     before = files(out)
-    for other in (plan(dataset, out, seed=8), plan(dataset, out, layout="v1"), plan(dataset, out, Mix((Entry("ball", 1),)))):
+    for other in (plan(dataset, out, seed=8), plan(dataset, out, layout="v1"),
+                  plan(dataset, out, Mix((Entry("ball", 1),)))):
         with pytest.raises(FlareSegError) as caught:
             run_batch(other, little)
         assert caught.value.code == "output_exists"
@@ -147,7 +151,8 @@ def test_flare_and_v1_names(dataset, tmp_path, little):
     found = find_raw_dataset(tmp_path / "flare")
     assert found.layout == "FLARE21" and [case.name for case in found.cases] == [f"train_{n:03}" for n in range(4)]
     mapping = json.loads((tmp_path / "flare/cases.json").read_text())
-    assert [(entry["case"], entry["variant"]) for entry in mapping] == [("case0", 0), ("case0", 1), ("case1", 0), ("case1", 1)]
+    assert [(entry["case"], entry["variant"]) for entry in mapping] == [("case0", 0), ("case0", 1), ("case1", 0),
+                                                                        ("case1", 1)]
     run_batch(plan(dataset, tmp_path / "v1", layout="v1", variants=1), little)
     assert find_raw_dataset(tmp_path / "v1").layout == "nnU-Net v1"
     description = json.loads((tmp_path / "v1/dataset.json").read_text())
@@ -221,7 +226,8 @@ def test_a_killed_run_goes_on_with_any_number_of_processes(dataset, tmp_path):
     mix.write_text(mix_text(CYSTS))
     out = tmp_path / "out"
     command = [sys.executable, "-c", "import sys; from FlareSegLib.cli.main import main; sys.exit(main(sys.argv[1:]))",
-               "simulate", str(dataset), "-o", str(out), "--mix", str(mix), "--variants", "4", "--seed", "7", "--jobs", "2",
+               "simulate", str(dataset), "-o", str(out), "--mix", str(mix), "--variants", "4", "--seed", "7", "--jobs",
+               "2",
                "--quiet"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment)

@@ -64,4 +64,5 @@ def test_other_points_are_not_pulled(case, little):
     liver = middle(case, "liver")
     assert pulled_in(ball, scene, liver) == tuple(liver), "it is in an organ"
     assert pulled_in(ball, scene, liver, "spleen") == tuple(liver), "no spleen is near"
-    assert pulled_in(replace(ball, may_lie_outside=True), scene, (9e3, 0, 0)) == pulled_in(ball, scene, (9e3, 0, 0)) == (9e3, 0, 0)
+    assert pulled_in(replace(ball, may_lie_outside=True), scene, (9e3, 0, 0)) == pulled_in(ball, scene,
+                                                                                           (9e3, 0, 0)) == (9e3, 0, 0)

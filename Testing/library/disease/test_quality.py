@@ -49,7 +49,8 @@ def test_a_sound_lesion_passes(lesion):
 def test_contrast_is_what_was_asked_for(lesion):
     scene, operation, change = lesion
     found = contrast(scene, operation, change)
-    assert found.requested == pytest.approx(20 - 110, abs=1.5) and found.achieved == pytest.approx(found.requested, abs=1)
+    assert found.requested == pytest.approx(20 - 110, abs=1.5) and found.achieved == pytest.approx(found.requested,
+                                                                                                   abs=1)
 
 
 @pytest.mark.parametrize("shift, passes", [(4, True), (8, False), (-8, False)])

@@ -88,7 +88,8 @@ def test_too_many_operations_are_refused(document, little):
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+                    lambda inner: st.lists(inner, max_size=3)
+                    | st.dictionaries(st.text(max_size=5), inner, max_size=3)),
        st.data())
 def test_no_junk_gets_through_but_as_a_sentence(document, little, junk, data):
     document = copy.deepcopy(document)

@@ -25,7 +25,8 @@ def case():
 @pytest.fixture(scope="module")
 def operations(case):
     scene = Scene(case)
-    wanted = [("renal_cyst", "kidney"), ("hypo_metastasis", "liver"), ("hypo_metastases", "liver"), ("renal_cyst", "kidney")]
+    wanted = [("renal_cyst", "kidney"), ("hypo_metastasis", "liver"), ("hypo_metastases", "liver"),
+              ("renal_cyst", "kidney")]
     return [draw(catalogue.find(name), scene, organ, np.random.default_rng(seed))
             for seed, (name, organ) in enumerate(wanted)]
 

@@ -22,7 +22,8 @@ def test_it_is_the_same_every_time_and_shows_the_disease():
 
 
 def test_outlines_are_coloured():
-    plain, outlined = (np.asarray(thumbnail(find("infarct"), 96, outlined=outlined)).astype(int) for outlined in (False, True))
+    plain, outlined = (np.asarray(thumbnail(find("infarct"), 96, outlined=outlined)).astype(int)
+                       for outlined in (False, True))
     assert np.ptp(plain, axis=2).max() == 0 < np.ptp(outlined, axis=2).max()
 
 

@@ -49,7 +49,8 @@ def test_as_much_tissue_moves_as_the_lesion_asks_for(share, direction, seed):
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.floats(0.01, 0.95), st.tuples(*[st.floats(4, 14)] * 3), st.tuples(*[st.floats(0.6, 2)] * 2, st.floats(0.6, 5)),
+@given(st.floats(0.01, 0.95), st.tuples(*[st.floats(4, 14)] * 3),
+       st.tuples(*[st.floats(0.6, 2)] * 2, st.floats(0.6, 5)),
        st.integers(0, 999), st.booleans())
 def test_nothing_folds_beside_bone_and_air(share, radii, spacing, seed, oblique):
     spacing = (spacing[0], spacing[0], spacing[2])

@@ -47,7 +47,7 @@ class Stack(nn.Module):
 class GenericUNet(nn.Module):
     """What v1's Generic_UNet computes with strided convolutions and transposed ones, under its names."""
 
-    def __init__(self, features=FEATURES, classes=len(LABELS)):
+    def __init__(self, features=FEATURES, classes=len(LABELS)):  # noqa: B008  a constant
         super().__init__()
         *skips, bottom = features
         strides = (1, *[2] * (len(skips) - 1))
@@ -108,7 +108,8 @@ def write_v1():
         (folder / "plans.pkl").write_bytes(pickle.dumps(plans))
         optimiser = torch.optim.SGD(network.parameters(), 0.01, momentum=0.99, nesterov=True)
         torch.save({"epoch": 1000, "state_dict": network.state_dict(), "optimizer_state_dict": optimiser.state_dict(),
-                    "plot_stuff": ([np.float64(-0.5)], [], [], []), "best_stuff": (0.1, np.float64(0.2), None), **extra},
+                    "plot_stuff": ([np.float64(-0.5)], [], [], []), "best_stuff": (0.1, np.float64(0.2), None),
+                    **extra},
                    folder / fold / "model_final_checkpoint.model")
         about = {"init": ("plans.pkl", 0), "name": trainer, "class": f"<class '{trainer}'>", "plans": plans}
         (folder / fold / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps(about))
@@ -126,7 +127,8 @@ def plans_v2():
             "kernel_sizes": [[3, 3]] * stages, "strides": [[1, 1], *[[2, 2]] * (stages - 1)],
             "n_conv_per_stage": [2] * stages, "n_conv_per_stage_decoder": [2] * (stages - 1), "conv_bias": True,
             "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None, "nonlin": "torch.nn.LeakyReLU",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
             "nonlin_kwargs": {"inplace": True}},
         "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"]}
     constants = {name.replace("sd", "std"): float(value) for name, value in HU.items()}

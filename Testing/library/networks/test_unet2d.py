@@ -43,7 +43,8 @@ def test_logits_have_the_slices_shape_at_every_level(features):
     with torch.inference_mode():
         levels = network.forward_levels(torch.randn(2, 1, side, side))
         single = network(torch.randn(2, 1, side, side))
-    assert [tuple(level.shape) for level in levels] == [(2, 3, side // 2**k, side // 2**k) for k in range(len(features) - 1)]
+    assert [tuple(level.shape) for level in levels] == [(2, 3, side // 2**k, side // 2**k)
+                                                        for k in range(len(features) - 1)]
     assert single.shape == levels[0].shape
 
 

@@ -38,7 +38,8 @@ def test_surrounding_is_air():
 def test_a_blob_comes_back_where_it_was(side, spacing):
     """There and back, the centre of mass moves by less than a tenth of a working pixel."""
     plan = plan_inplane((side, side), (spacing, spacing), (1.6, 1.6), (16, 16), 8)
-    y, x = torch.meshgrid(torch.arange(side, dtype=torch.float32), torch.arange(side, dtype=torch.float32), indexing="ij")
+    y, x = torch.meshgrid(torch.arange(side, dtype=torch.float32), torch.arange(side, dtype=torch.float32),
+                          indexing="ij")
     width = max(3.0, 3 * 1.6 / spacing)
     blob = torch.exp(-((y - side / 2) ** 2 + (x - side / 2 + 1) ** 2) / (2 * width**2))
     blob = torch.where(blob > 0.05, blob, 0.0)

@@ -24,7 +24,8 @@ from .conftest import write
 SIZE, SPACING = (72, 56, 23), (4.0, 4.0, 8.0)
 TRAINED, HELD_OUT = range(16), (100, 101, 102)
 #: The paper's protocol and its whole augmentation, but 640 steps instead of 250,000. Momentum 0.99 averages over a
-#: hundred steps and needs thousands; 0.9 with ten times the rate goes as far a step (0.1 / (1 - 0.9) = 0.01 / (1 - 0.99)).
+#: hundred steps and needs thousands; 0.9 with ten times the rate goes as far a step (0.1 / (1 - 0.9) = 0.01 / (1 -
+#: 0.99)).
 PROTOCOL = TrainingProtocol(grid=(56, 72), batch=8, forced_foreground=3, epochs=16, iterations=40, learning_rate=0.1,
                             momentum=0.9)
 NETWORK = UNet2DSpec((16, 32, 64, 128))

@@ -30,7 +30,8 @@ def test_a_file_without_its_partner_is_a_fault_of_one_line(raw_folder):
     dataset = find_raw_dataset(folder)
     assert [case.name for case in dataset.cases] == ["train_001"]
     assert len(dataset.faults) == 2
-    assert dataset.faults[0].startswith("train_000_0000.nii.gz: ") and dataset.faults[1].startswith("train_009.nii.gz: ")
+    assert dataset.faults[0].startswith("train_000_0000.nii.gz: ") and dataset.faults[1].startswith("train_009.nii.gz: "
+                                                                                                    "")
 
 
 @pytest.mark.parametrize(("labels", "told"), [

@@ -89,7 +89,8 @@ def test_volumes_hold_the_disease_and_are_stored_as_cases_are(store, pool):
     volume = pool().volume(1)
     origin = next(case for case in store.cases if case.record.slices == volume.record.slices)
     kidneys = [(case.slice(k)) for case in (origin, volume) for k in case.record.slices_with[2]]
-    assert volume.record.spacing == origin.record.spacing and set(volume.record.slices_with) == set(origin.record.slices_with)
+    assert volume.record.spacing == origin.record.spacing
+    assert set(volume.record.slices_with) == set(origin.record.slices_with)
     assert len({labels.shape for _, labels in kidneys}) == 1
     means = [np.mean(np.concatenate([hu[labels == 2] for hu, labels in map(case.slice, case.record.slices_with[2])]))
              for case in (origin, volume)]

@@ -116,7 +116,7 @@ def test_a_case_travels_to_another_process(dataset, tmp_path):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 def test_a_process_forked_after_a_read_reads_as_well(tmp_path):
-    """As the worker processes of a training are; slices of the paper's size, which may be unpacked by several threads."""
+    """As a training's worker processes are; slices of the paper's size, which may be unpacked by several threads."""
     claim_store(tmp_path, StoreDescription(((1, "liver"),), None))
     hu = np.random.default_rng(0).integers(-1000, 1000, (512, 512)).astype(np.float32)
     record = CaseRecord("a", (0.8, 0.8, 0.8), 2, 2, {}, histogram(hu))

@@ -114,7 +114,8 @@ def test_the_form_that_trains_fastest_is_the_network_itself():
     slices = torch.randn(3, 1, 16, 24, dtype=torch.float64, requires_grad=True)
     for ours, expected in zip(formed.forward_levels(slices), plain.forward_levels(slices), strict=True):
         assert torch.allclose(ours, expected, rtol=0, atol=1e-9)
-        gradients = (torch.autograd.grad((levels**2).sum(), slices, retain_graph=True)[0] for levels in (ours, expected))
+        gradients = (torch.autograd.grad((levels**2).sum(), slices, retain_graph=True)[0]
+                     for levels in (ours, expected))
         assert torch.allclose(*gradients, rtol=1e-8, atol=1e-8)
 
 
@@ -138,7 +139,8 @@ def test_killed_it_is_resumed_with_the_same_losses(raw_folder, tmp_path):
                                "entries": [{"disease": "renal_cyst", "weight": 1}]}))
     more = ["--simulate", str(mix)]
     subprocess.run(command(entry, data, tmp_path / "whole", *more), env=environment(), check=True)
-    victim = subprocess.Popen(command(entry, data, tmp_path / "killed", "--save-minutes", "0", *more), env=environment())
+    victim = subprocess.Popen(command(entry, data, tmp_path / "killed", "--save-minutes", "0", *more),
+                              env=environment())
     file = tmp_path / "killed/losses.jsonl"
     while victim.poll() is None and not (file.exists() and len(file.read_text().splitlines()) >= 2):
         time.sleep(0.02)
@@ -165,7 +167,8 @@ def test_two_processes_train_as_one_with_their_batches_together(raw_folder, tmp_
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    node = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port, "--node-rank"]
+    node = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port,
+            "--node-rank"]
     other = subprocess.Popen(command(torchrun(*node, "1"), data, tmp_path / "nodes"), env=environment())
     try:
         subprocess.run(command(torchrun(*node, "0"), data, tmp_path / "nodes"), env=environment(), check=True)
@@ -181,7 +184,8 @@ def test_a_batch_that_cannot_be_shared_is_refused(store, tmp_path):
     from FlareSegLib.errors import FlareSegError
     from FlareSegLib.training.paper_training import train_model
 
-    for team, spec, protocol in [(replace(ALONE, size=3), SPEC, PROTOCOL), (ALONE, SPEC, replace(PROTOCOL, grid=(30, 32))),
+    for team, spec, protocol in [(replace(ALONE, size=3), SPEC, PROTOCOL),
+                                 (ALONE, SPEC, replace(PROTOCOL, grid=(30, 32))),
                                  (ALONE, UNet2DSpec((4, 8, 8), classes=3), PROTOCOL)]:
         with pytest.raises(FlareSegError) as caught:
             train_model(store, tmp_path / "run", spec, protocol, team)

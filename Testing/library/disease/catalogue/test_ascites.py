@@ -50,5 +50,6 @@ def test_unknown_voxels_are_left_alone_and_a_scan_without_lung_is_refused(case):
     after, _ = done(case.with_arrays(case.hu, labels), "ascites")
     assert np.array_equal(after.hu[labels == UNKNOWN], case.hu[labels == UNKNOWN])
     with pytest.raises(FlareSegError) as error:
-        done(case.with_arrays(np.where(case.hu < -300, -100, case.hu).astype(np.int16), case.labels), "pleural_effusion")
+        done(case.with_arrays(np.where(case.hu < -300, -100, case.hu).astype(np.int16), case.labels),
+             "pleural_effusion")
     assert error.value.code == "disease_not_placed"

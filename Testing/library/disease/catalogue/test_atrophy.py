@@ -23,7 +23,8 @@ def right_half(case, label):
     return np.count_nonzero(x < Scene(case).middle_x)
 
 
-@pytest.mark.parametrize("organ, parameters", [("kidney", {"side": "both", "factor": 0.4}), ("pancreas", {"factor": 0.6})])
+@pytest.mark.parametrize("organ, parameters", [("kidney", {"side": "both", "factor": 0.4}),
+                                               ("pancreas", {"factor": 0.6})])
 def test_the_organ_has_its_volume_and_lies_in_fat(case, organ, parameters):
     after = shrunken(case, "atrophy", organ, collapse=0.0, **parameters)
     before, now = case.labels == LABEL_OF[organ], after.labels == LABEL_OF[organ]

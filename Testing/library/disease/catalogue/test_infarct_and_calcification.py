@@ -32,7 +32,8 @@ def test_an_infarct_is_widest_at_the_capsule(case, organ):
 
 
 def test_the_outermost_cortex_can_stay_perfused(case):
-    lowered = [np.mean((done(case, "infarct", "kidney", Infarct(40.0, 60.0, rim=rim))[2].cover > 0.5)) for rim in (0.0, 1.0)]
+    lowered = [np.mean(done(case, "infarct", "kidney", Infarct(40.0, 60.0, rim=rim))[2].cover > 0.5)
+               for rim in (0.0, 1.0)]
     assert lowered[1] < lowered[0]
 
 

@@ -19,7 +19,8 @@ def test_a_nodule_has_its_contrast_and_leaves_the_labels(case):
     assert np.array_equal(after.case.labels, case.labels)
 
 
-@pytest.mark.parametrize("organ, enlargement, grows", [("spleen", 1.5, True), ("spleen", 1.0, False), ("liver", 1.5, False)])
+@pytest.mark.parametrize("organ, enlargement, grows", [("spleen", 1.5, True), ("spleen", 1.0, False),
+                                                       ("liver", 1.5, False)])
 def test_only_the_spleen_grows_and_only_if_asked_for(case, organ, enlargement, grows):
     disease, scene = catalogue.find("lymphoma"), Scene(case)
     operation = draw(disease, scene, organ, np.random.default_rng(1), Lymphoma(2, enlargement))

@@ -48,12 +48,14 @@ def test_a_cyst_stays_pancreas(scene, case):
 def test_a_pseudocyst_is_background_and_the_gland_is_pushed_not_eaten(scene, case, seed):
     _, change = edit(scene, PSEUDOCYST, Pseudocyst(diameter=70.0, outside=0.9), seed)
     assert (change.labels[change.cover >= 0.5] == 0).all()
-    ml = [np.count_nonzero(labels == PANCREAS) * case.grid.voxel_ml for labels in (case.labels[change.box], change.labels)]
+    ml = [np.count_nonzero(labels == PANCREAS) * case.grid.voxel_ml
+          for labels in (case.labels[change.box], change.labels)]
     assert ml[1] > 0.75 * ml[0]
 
 
 def test_it_lies_in_front_of_the_gland(scene, case):
-    places = [draw(PSEUDOCYST, scene, "pancreas", np.random.default_rng(seed), Pseudocyst()).centre for seed in range(6)]
+    places = [draw(PSEUDOCYST, scene, "pancreas", np.random.default_rng(seed), Pseudocyst()).centre
+              for seed in range(6)]
     for place in places:
         column = case.grid.index_of(place)
         k, i = round(column[0]), round(column[2])

@@ -61,7 +61,8 @@ def test_bowel_lies_in_the_room(case):
 
 
 def test_clips_are_metal(case):
-    without, clips = (done(case, "absent_organ", "kidney", AbsentOrgan(clips=count))[2].hu.astype(int) for count in (0, 4))
+    without, clips = (done(case, "absent_organ", "kidney", AbsentOrgan(clips=count))[2].hu.astype(int)
+                      for count in (0, 4))
     assert (clips - without).max() > 150
 
 

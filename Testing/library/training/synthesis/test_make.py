@@ -106,7 +106,8 @@ def test_patients_left_out_are_nowhere(made, data, tmp_path):
 
 def test_ingredients_can_be_left_out(made, tmp_path):
     store = Path(shutil.copytree(made.out, tmp_path / "store"))
-    assert {case.name.split("_")[0] for case in training_cases(store, kinds=("real", "synthetic"))} == {"real", "synthetic"}
+    assert {case.name.split("_")[0] for case in training_cases(store, kinds=("real", "synthetic"))} == {"real",
+                                                                                                        "synthetic"}
     origin = store / "transferred_00001.origin.json"
     origin.write_text(json.dumps({**json.loads(origin.read_text()), "donors": ["liver_0"]}))
     names = {case.name for case in training_cases(store)}

@@ -18,7 +18,8 @@ def test_kidneys_are_told_by_their_side(right, left, wide):
     labels[0, 0, 0] = 1
     tissues = split_kidneys(labels)
     assert np.array_equal(FLARE_LABEL[tissues], labels)
-    assert np.argwhere(tissues == Tissue.RIGHT_KIDNEY)[:, 2].max() < np.argwhere(tissues == Tissue.LEFT_KIDNEY)[:, 2].min()
+    assert np.argwhere(tissues == Tissue.RIGHT_KIDNEY)[:, 2].max() < np.argwhere(tissues == Tissue.LEFT_KIDNEY)[:,
+                                                                                                                2].min()
 
 
 def test_a_single_kidney_keeps_its_side():
