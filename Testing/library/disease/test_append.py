@@ -64,7 +64,7 @@ def test_a_new_data_set_and_one_more_case(tmp_path, finished, layout):
         assert document(out / "dataset.json")["numTraining"] == 3
     if layout.key == "v1":
         last = document(out / "dataset.json")["training"][-1]
-    assert last["label"] == "./labelsTr/p1_again.nii.gz"
+        assert last["label"] == "./labelsTr/p1_again.nii.gz"
     assert [each["synthetic"] for each in document(out / "cases.json")] == [False, True, True]
     lines = [json.loads(line) for line in (out / AUDIT_FILE).read_text("utf-8").splitlines()]
     assert [line.get("operator") for line in lines] == [None, "A. Person", "A. Person"]
