@@ -140,10 +140,10 @@ def _candidates(own: str, numbered: bool) -> Iterator[str]:
 
 def _add_input(found: _Found, given: str, leave_out: Path | None, lists: bool) -> None:
     path = Path(given)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir never raises, whatever a list holds
         if not _add_folder(found, path, leave_out):
             found.add(_source(path))
-    elif not os.path.lexists(path) and glob.has_magic(given):
+    elif not os.path.lexists(path) and glob.has_magic(given) and "\0" not in given:
         for match in sorted(glob.glob(given, recursive=True)):
             _add_input(found, match, leave_out, lists)
     elif lists and path.suffix.lower() == LIST_ENDING:
@@ -207,7 +207,7 @@ def _series_sources(found: _Found, folders: list[Path]) -> list[Source]:
 def _file_source(found: _Found, path: Path) -> Source:
     """The file, or the series of which it is a slice."""
     folder = Path(os.path.abspath(path)).parent
-    if not path.is_file() or image_ending(path) is not None or not is_dicom_file(path):
+    if not os.path.isfile(path) or image_ending(path) is not None or not is_dicom_file(path):
         return _source(path)
     series = found.series_in(folder)
     if series is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from ..errors import FlareSegError
 #: No recipe of `MOST_ITEMS` operations comes near it.
 LARGEST_BYTES = 4 * 1024**2
 LONGEST_TEXT = 200
+LONGEST_SHOWN = 60
 MOST_ITEMS = 500
 _NONE_GIVEN = object()
 
@@ -37,14 +39,30 @@ def read_document(path: str | Path) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise FlareSegError("bad_recipe", f"{path} is no JSON document: look at line {error.lineno}, column {error.colno} "
-                                          f"({error.msg}).") from error
+        raise FlareSegError("bad_recipe", f"{path} is no JSON document: look at line {error.lineno}, column "
+                                          f"{error.colno} ({error.msg}).") from error
     except (ValueError, RecursionError) as error:
         raise FlareSegError("bad_recipe", f"{path} is no JSON document; give one that FlareSeg wrote.") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def shown(value: Any) -> str:
+    """A stranger's value for a message: without control characters, and of long ones only the beginning.
+
+    Examples
+    --------
+    >>> shown("\x1b[31m"), shown(10**400)[:12], shown([[1]])
+    ("'\\x1b[31m'", '100000000000', 'a list')
+    """
+    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN - 3]}…"
+
+
+def _has_controls(text: str) -> bool:
+    return any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
 
 
 def whole_text(document: Any) -> str:
@@ -83,9 +101,7 @@ class Fields:
     def refuse(self, name: str, value: Any, wanted: str) -> NoReturn:
         """Say what is wrong with a field; of long values only the beginning."""
         place = self._inner(name) if name else self.where
-        shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
-        raise FlareSegError("bad_recipe", f"{place} is {shown}; it must be {wanted}.")
+        raise FlareSegError("bad_recipe", f"{place} is {shown(value)}; it must be {wanted}.")
 
     def value(self, name: str, wanted: str, default: Any = _NONE_GIVEN) -> Any:
         """A field as it is."""
@@ -97,10 +113,10 @@ class Fields:
         raise FlareSegError("bad_recipe", f"{self._inner(name)} is missing; it must be {wanted}.")
 
     def text(self, name: str, default: Any = _NONE_GIVEN, longest: int = LONGEST_TEXT) -> str:
-        """A text of bounded length."""
+        """A text of bounded length, without control characters and halves of letters, which no file takes."""
         wanted = f"a text of at most {longest} characters"
         value = self.value(name, wanted, default)
-        if not isinstance(value, str) or len(value) > longest:
+        if not isinstance(value, str) or len(value) > longest or _has_controls(value):
             self.refuse(name, value, wanted)
         return value
 
@@ -156,7 +172,7 @@ class Fields:
         """Refuse fields that nobody asked for."""
         unknown = sorted(set(self._data) - self._read)
         if unknown:
-            raise FlareSegError("bad_recipe", f"{self.where}: there is no field {unknown[0][:60]!r}; it has "
+            raise FlareSegError("bad_recipe", f"{self.where}: there is no field {shown(unknown[0])}; it has "
                                               f"{', '.join(sorted(self._read))}.")
 
     def _inner(self, name: str) -> str:

@@ -24,6 +24,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import FlareSegError
+from .document import shown
+
+#: No parameter comes near it; infinities and whole numbers that no float can hold are beyond.
+HUGE = 1e300
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class Quantity:
         """Why a value is refused; empty where it is not."""
         if value is None and self.automatic:
             return ""
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return f"is {value!r}, which is no number"
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -HUGE < value < HUGE:
+            return f"is {shown(value)}, which is no number"
         if self.whole and value != int(value):
             return f"is {value:g}, which is no whole number"
         unit = f" {self.unit}" if self.unit else ""
@@ -109,7 +113,7 @@ class Choice:
         """Why a value is refused; empty where it is not."""
         if any(value is option or (type(value) is type(option) and value == option) for option in self.options):
             return ""
-        return f"is {value!r}; choose {', '.join(map(str, self.options))}"
+        return f"is {shown(value)}; choose {', '.join(map(str, self.options))}"
 
     def sample(self, rng: np.random.Generator) -> Any:
         """Draw with equal chances."""
@@ -175,9 +179,11 @@ def from_json(disease: str, kind: type, data: Any) -> Any:
         "bad_disease_parameter" for names that the disease does not have and values out of range.
     """
     known = meanings(kind)
-    unknown = sorted(set(data) - set(known)) if isinstance(data, dict) else ["(no object)"]
+    if not isinstance(data, dict):
+        raise FlareSegError("bad_disease_parameter", f"{disease}: the parameters are {shown(data)}, no object.")
+    unknown = sorted(set(data) - set(known))
     if unknown:
-        raise FlareSegError("bad_disease_parameter", f"{disease}: there is no parameter {unknown[0]}; "
+        raise FlareSegError("bad_disease_parameter", f"{disease}: there is no parameter {shown(unknown[0])}; "
                                                      f"it has {', '.join(known) or 'none'}.")
     parameters = kind(**data)
     check(disease, parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def find_sources(paths: list[str | Path], patients: str | Path | None = None) ->
     """
     paths = [Path(path) for path in paths]
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):  # unlike Path.exists never raises
             raise FlareSegError("not_found", f"{path} does not exist; check the path.")
     if len(paths) == 1 and paths[0].is_dir():
         sources = _of_dataset(find_raw_dataset(paths[0]))

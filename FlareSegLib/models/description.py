@@ -81,12 +81,12 @@ def _steers_a_terminal(value: str) -> bool:
 def training(data: dict) -> dict:
     """Return the provenance: any JSON data, as long as it can be shown."""
     found = take(data, "training", dict)
-    if any(map(_steers_a_terminal, _texts(found))):
+    if any(map(_steers_a_terminal, texts(found))):
         raise invalid("training", "holds control characters")
     return found
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     """Every text and field name in JSON data; without recursion, as strangers may nest it deeply."""
     pending = [value]
     while pending:

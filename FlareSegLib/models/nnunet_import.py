@@ -247,7 +247,7 @@ def _require_v2_architecture(configuration: dict) -> None:
         kind, arguments = architecture["network_class_name"], architecture["arch_kwargs"]
     kind = str(kind).rpartition(".")[2]
     if kind != "PlainConvUNet":
-        raise _unsupported(f"its network is {kind[:80]} and FlareSeg has the plain U-Net only")
+        raise _unsupported(f"its network is {_short(kind)} and FlareSeg has the plain U-Net only")
     defaults = {"conv_op": "Conv2d", "norm_op": "InstanceNorm2d", "nonlin": "LeakyReLU"}
     if any(str(arguments.get(part, own)).rpartition(".")[2] != own for part, own in defaults.items()):
         raise _unsupported("its layers are not nnU-Net's default ones")
@@ -271,7 +271,7 @@ def _require_one_ct_channel(schemes: list, own: str) -> None:
     if len(schemes) != 1:
         raise _unsupported(f"it reads {len(schemes)} channels and FlareSeg gives it one, the CT")
     if schemes[0] != own:
-        raise _unsupported(f"its intensities are normalised by {str(schemes[0])[:40]}, not as CT")
+        raise _unsupported(f"its intensities are normalised by {_short(str(schemes[0]))[:40]}, not as CT")
 
 
 def _require_stored_axes(plans: dict) -> None:

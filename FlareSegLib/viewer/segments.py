@@ -13,6 +13,9 @@ from ..results.writing import SEG_NRRD
 from ..volumes.sitk_bridge import quiet_itk
 
 MOST_LABELS = 255
+LONGEST_NAME = 200
+#: Of other keys SimpleITK does not take back all that it gives: bytes that are no UTF-8.
+_SEGMENT_KEY = re.compile(r"Segment[0-9]+_(LabelValue|Name)")
 
 
 def organs_in(path: Path, labels: np.ndarray) -> tuple[Organ, ...]:
@@ -49,8 +52,16 @@ def segment_names(path: Path) -> dict[int, str]:
     reader.SetFileName(str(path))
     with quiet_itk():
         reader.ReadImageInformation()
-    fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    fields = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys() if _SEGMENT_KEY.fullmatch(key)}
     numbers = filter(None, (re.fullmatch(r"Segment(\d+)_LabelValue", key) for key in fields))
-    names = {fields[found[0]]: fields.get(f"Segment{found[1]}_Name", "") for found in numbers}
-    return {int(value): name for value, name in names.items()
-            if value.isdecimal() and 0 < int(value) <= MOST_LABELS and name.strip()}
+    names = {fields[found[0]]: _printable(fields.get(f"Segment{found[1]}_Name", "")) for found in numbers}
+    return {int(value): name for value, name in names.items() if _is_label(value) and name.strip()}
+
+
+def _is_label(value: str) -> bool:
+    return value.isdecimal() and len(value) <= 9 and 0 < int(value) <= MOST_LABELS  # of endless ones int() would raise
+
+
+def _printable(name: str) -> str:
+    """The name without control characters, bytes that are no UTF-8, and endless rests."""
+    return "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME]

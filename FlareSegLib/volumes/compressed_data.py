@@ -14,22 +14,35 @@ from ..errors import FlareSegError
 
 HEADER_LIMIT = 1 << 16
 CHUNK_BYTES = 1 << 18
+#: Of the largest image that is read (`sitk_bridge.MOST_VOXELS`) with 8 bytes a voxel; more keep their reader busy.
+MOST_BYTES = 1 << 34
 GZIP_OR_ZLIB = 47  # zlib's window bits: recognise either header
 
 
 def check_compressed_data(path: Path) -> None:
     """Raise "unreadable" where the compressed voxels of a NRRD or MetaImage file fail their checksum.
 
+    So does a header that names a pipe or a device as its data file, on which a reader would wait.
     Files without compression, or with headers that this does not understand, pass: ITK says what is wrong with them.
     """
     try:
+        _check_data_file(path)
         place = compressed_voxels(path)
         if place is not None and not stream_is_whole(*place):
             raise FlareSegError("unreadable", f"The compressed voxels of {path} are damaged or cut short; "
                                               "copy or export it again.")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise FlareSegError("unreadable", f"{path} or its data file cannot be opened; check that both are there and "
                                           "readable.") from error
+
+
+def _check_data_file(path: Path) -> None:
+    with open(path, "rb") as stream:
+        start = stream.read(HEADER_LIMIT)
+    named = _field(start, rb"(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*([^\r\n]+?)[ \t]*\r?$")
+    data_file = path.parent / named[1].decode("utf-8", "replace") if named else path
+    if data_file.exists() and not (data_file.is_file() or data_file.is_dir()):
+        raise FlareSegError("unreadable", f"{path} names as its data file something that is no file; export it again.")
 
 
 def compressed_voxels(path: Path) -> tuple[Path, int] | None:
@@ -71,13 +84,17 @@ def _data_file(named: re.Match | None, header_end: int) -> tuple[str | None, int
 
 
 def stream_is_whole(path: Path, offset: int) -> bool:
-    """Whether a gzip or zlib stream from that byte on decompresses to its end and its checksum holds."""
-    unpack = zlib.decompressobj(GZIP_OR_ZLIB)
+    """Whether a gzip or zlib stream from that byte on decompresses to its end and its checksum holds.
+
+    However little a stream has for however much, it is unpacked in small pieces, up to `MOST_BYTES`.
+    """
+    unpack, length = zlib.decompressobj(GZIP_OR_ZLIB), 0
     with open(path, "rb") as stream:
         stream.seek(offset)
         try:
-            while not unpack.eof and (chunk := stream.read(CHUNK_BYTES)):
-                unpack.decompress(chunk)
+            while not unpack.eof and length <= MOST_BYTES and (
+                    chunk := unpack.unconsumed_tail or stream.read(CHUNK_BYTES)):
+                length += len(unpack.decompress(chunk, CHUNK_BYTES))
         except zlib.error:
             return False
     return unpack.eof

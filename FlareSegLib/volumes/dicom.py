@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FlareSegError
+from .dicom_lengths import lengths_fit
 from .sitk_bridge import quiet_itk, refuse_unusable_image
 from .slice_geometry import stack_slices
 from .volume import Volume
@@ -221,6 +222,8 @@ def read_slice_header(path: Path) -> Slice | None:
     """Return a DICOM image's header values, or None for what is no DICOM image or is damaged."""
     import SimpleITK as sitk
 
+    if not lengths_fit(path):
+        return None
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))

@@ -1,6 +1,6 @@
-"""What ITK's NIfTI reader does not tell: a file cut short (it fills up with zeros), voxels that are no numbers
-(it makes them 0) and a sheared sform.
+"""What ITK's NIfTI reader does not tell.
 
+A file cut short (it fills up with zeros), voxels that are no numbers (it makes them 0) and a sheared sform.
 Field offsets are those of nifti1.h (https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h).
 """
 
@@ -21,6 +21,10 @@ NIFTI2_HEADER_BYTES = 540
 MAX_COSINE = 0.01  # axes more than 0.6 degrees off a right angle are sheared
 MAX_SPACING_MISMATCH = 0.01  # of the spacing
 CHUNK_BYTES = 1 << 22
+#: What lies before the voxels is a header and extensions of a few kilobytes.
+LARGEST_OFFSET = 1 << 26
+#: Bytes behind the voxels; more are a stream that is made to keep its reader busy.
+LARGEST_REST = 1 << 26
 FLOAT_TYPES = {16: "f4", 64: "f8"}  # NIfTI-1 datatype codes of floating-point voxels
 
 
@@ -63,7 +67,7 @@ def check_nifti(path: Path) -> None:
         with _open(path) as stream:
             header = parse_header(stream.read(HEADER_BYTES))
             length = HEADER_BYTES + len(stream.read(max(header.voxel_offset - HEADER_BYTES, 0)))
-            while chunk := stream.read(CHUNK_BYTES):
+            while (chunk := stream.read(CHUNK_BYTES)) and length <= header.file_bytes + LARGEST_REST:
                 length += len(chunk)
                 finite = finite and _is_finite(chunk, header.float_type)
     except (EOFError, OSError, zlib.error) as error:
@@ -71,6 +75,9 @@ def check_nifti(path: Path) -> None:
     if length < header.file_bytes:
         raise FlareSegError("unreadable", f"{path} was cut short: {length} of {header.file_bytes} bytes are there; "
                                           "copy or export it again.")
+    if length > header.file_bytes + LARGEST_REST:
+        raise FlareSegError("unreadable", f"{path} holds far more than the {header.file_bytes} bytes that its header "
+                                          "tells of; export it again.")
     if not finite:
         raise FlareSegError("not_finite", f"{path} holds voxels that are not numbers (NaN or infinity); "
                                           "export the CT again.")
@@ -109,6 +116,9 @@ def parse_header(block: bytes) -> NiftiHeader:
     rows = np.array(struct.unpack_from(order + "12f", block, 280)).reshape(3, 4)
     voxels = int(np.prod([max(n, 0) for n in dimensions[1:1 + rank]], dtype=object))
     start = int(voxel_offset) if np.isfinite(voxel_offset) else HEADER_BYTES
+    if start > LARGEST_OFFSET:
+        raise FlareSegError("unreadable", "The file's header is damaged: its voxels would begin far behind it; export "
+                                          "it again.")
     sform = rows[:, :3] if sform_code > 0 else None
     return NiftiHeader(start, start + voxels * bits // 8, float_type, np.abs(pixdim[1:4]), sform)
 

@@ -107,6 +107,9 @@ def _read_image(path: Path) -> sitk.Image:
 
 def _itk_failure(path: Path, text: str) -> FlareSegError:
     """Say in one sentence what ITK's exception is about."""
+    if "allocate memory" in text or "bad_alloc" in text:
+        return FlareSegError("out_of_memory", f"There is not enough memory to read {path}; close other programs or use "
+                                              "a machine with more.")
     if "orthonormal" in text:
         return FlareSegError("sheared_geometry", f"The axes of {path} are not at right angles; resample it to a "
                                                  "rectangular grid first.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import locale
+import math
 import os
 import threading
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from .volume import Volume
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+#: No CT has more: 2048 x 2048 x 512, or 512 x 512 x 8192.
+MOST_VOXELS = 1 << 31
 _silence = threading.RLock()
 
 
@@ -64,6 +67,9 @@ def refuse_unusable_image(size: tuple[int, ...], components: int, pixel_type: st
     if components != 1 or "complex" in pixel_type or "vector" in pixel_type:
         raise FlareSegError("unsupported_type", "The image holds several numbers in each voxel (a colour picture, "
                                                 "vectors, complex numbers or a time series); give a plain CT.")
+    if math.prod(size) > MOST_VOXELS:
+        raise FlareSegError("unreadable", f"The image would have {' x '.join(map(str, size))} voxels, more than any "
+                                          "CT; its header is damaged, export it again.")
     if len(size) == 3 or (len(size) == 4 and size[3] == 1):
         return
     if len(size) < 3:

@@ -16,6 +16,7 @@ from .. import __version__
 from ..errors import EXIT_CODES, FlareSegError
 from ..jobs.job import SegmentJob, run_job
 from ..jobs.staging import STOPPED, Staging
+from ..models.description import texts
 from .protocol import PROTOCOL, decode, encode, error_message
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -120,11 +121,21 @@ def _input_lines() -> Iterator[bytes]:
 def _read_fields(arguments: list[str], lines: Iterator[bytes]) -> dict:
     try:
         text = Path(arguments[0]).read_bytes() if arguments else next(lines, b"")
-        return json.loads(text.decode("utf-8"))
+        fields = json.loads(text.decode("utf-8"))
+        for each in texts(fields):
+            _check_file_name(each)
+        return fields
     except OSError as error:
         raise FlareSegError("not_found", f"The job file cannot be read ({error.strerror}); check its path.") from error
     except (ValueError, RecursionError) as error:
-        raise FlareSegError("bad_option", "The job is not valid JSON; send one object on the first line.") from error
+        raise FlareSegError("bad_option", "The job is not valid JSON, or holds letters that no file name can "
+                                          "have; send one object on the first line.") from error
+
+
+def _check_file_name(text: str) -> None:
+    """Raise ValueError for halves of letters and for NUL, at which the system's functions raise or stop reading."""
+    if b"\0" in os.fsencode(text):
+        raise ValueError("NUL")
 
 
 def _progress_sender(channel: Channel):

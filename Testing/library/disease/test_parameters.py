@@ -41,8 +41,8 @@ def test_jitter_stays_near_and_in_range(diameter, seed):
     ({"count": 2.5}, "lesion: count is 2.5, which is no whole number."),
     ({"kind": "gas"}, "lesion: kind is 'gas'; choose solid, cystic."),
     ({"capsule": 1}, "lesion: capsule is 1; choose False, True."),
-    ({"size": 3}, "lesion: there is no parameter size; it has diameter, count, difference, kind, capsule."),
-    ([1], "lesion: there is no parameter (no object); it has diameter, count, difference, kind, capsule."),
+    ({"size": 3}, "lesion: there is no parameter 'size'; it has diameter, count, difference, kind, capsule."),
+    ([1], "lesion: the parameters are a list, no object."),
 ])
 def test_wrong_parameters_are_named_with_their_range(values, sentence):
     with pytest.raises(FlareSegError) as error:

@@ -1,3 +1,7 @@
+import gzip
+import os
+import tracemalloc
+
 import pytest
 import SimpleITK as sitk
 
@@ -61,3 +65,39 @@ def test_other_content_does_no_harm(tmp_path, content):
     with pytest.raises(FlareSegError) as caught:
         read_volume(path)
     assert caught.value.code == "unreadable"
+
+
+def test_a_bomb_is_unpacked_in_small_pieces_and_left_early(tmp_path, monkeypatch):
+    monkeypatch.setattr("FlareSegLib.volumes.compressed_data.MOST_BYTES", 1 << 25)
+    path = tmp_path / "bomb.nrrd"
+    header = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nendian: little\nencoding: gzip\n\n"
+    path.write_bytes(header + gzip.compress(bytes(1 << 26)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(FlareSegError) as caught:
+            check_compressed_data(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "unreadable" and most < 4 << 20
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this file system")
+@pytest.mark.parametrize("name, header", [
+    ("x.nhdr", b"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nencoding: raw\ndata file: pipe\n\n"),
+    ("x.nhdr", b"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nencoding: gzip\ndata file: pipe\n\n"),
+    ("x.mhd", b"NDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\nElementDataFile = pipe\n")])
+def test_a_data_file_on_which_one_would_wait_is_refused(tmp_path, name, header):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / name).write_bytes(header)
+    with pytest.raises(FlareSegError, match="no file") as caught:
+        read_volume(tmp_path / name)
+    assert caught.value.code == "unreadable"
+
+
+def test_sizes_that_no_ct_has_are_refused_before_room_is_made(tmp_path):
+    path = tmp_path / "x.nrrd"
+    path.write_bytes(b"NRRD0004\ntype: short\ndimension: 3\nsizes: 2048 2048 2048\nendian: little\n"
+                     b"encoding: raw\n\nxx")
+    with pytest.raises(FlareSegError, match="more than any CT"):
+        read_volume(path)

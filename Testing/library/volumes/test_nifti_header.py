@@ -104,3 +104,14 @@ def test_contradictory_geometry(nifti, sform, options, code):
 
 def test_an_unused_sform_is_not_looked_at(nifti):
     check_nifti(with_geometry(nifti, np.zeros((3, 4)), sform_code=0))
+
+
+def test_a_gzip_bomb_is_left_early(nifti, monkeypatch):
+    monkeypatch.setattr("FlareSegLib.volumes.nifti_header.LARGEST_REST", 1 << 20)
+    whole = nifti.read_bytes()
+    nifti.write_bytes(gzip.compress(whole + bytes(1 << 20)))
+    check_nifti(nifti)
+    nifti.write_bytes(gzip.compress(whole + bytes(1 << 26)) + b"what lies behind is not read")
+    with pytest.raises(FlareSegError, match="far more than") as caught:
+        check_nifti(nifti)
+    assert caught.value.code == "unreadable"
