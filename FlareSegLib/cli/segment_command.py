@@ -23,9 +23,11 @@ def add_parser(commands) -> None:
         description="Segment the organs of an abdominal CT. The files appear when all of them are complete.")
     parser.add_argument("ct", metavar="CT", help="NIfTI, NRRD or MetaImage file, or DICOM folder")
     parser.add_argument("-o", "--output", metavar="OUT", action="append", required=True,
-                        help=".seg.nrrd (names, colours and codes), .nii.gz, .nii, .nrrd or .mha; may be repeated")
+                        help=".seg.nrrd (names, colours and codes), .dcm (DICOM SEG, of a DICOM folder), .nii.gz, "
+                             ".nii, .nrrd or .mha; may be repeated")
     add_method_options(parser)
-    parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
+    parser.add_argument("--series", metavar="N|KEY|UID",
+                        help="which series of a DICOM folder that holds several (without it, they are listed)")
     parser.add_argument("--preview", metavar="PNG", help="write a picture with the organs' outlines")
     parser.add_argument("--report", metavar="JSON", help="write the measurements")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")

@@ -21,7 +21,7 @@ def add_parser(commands) -> None:
                     "hour without a request.")
     parser.add_argument("ct", metavar="CT", help="NIfTI, NRRD or MetaImage file, or DICOM folder")
     parser.add_argument("segmentation", metavar="SEG", help=".seg.nrrd or a label map, on the CT's grid")
-    parser.add_argument("--series", metavar="UID|N", help="which series of a DICOM folder that holds several")
+    parser.add_argument("--series", metavar="N|KEY|UID", help="which series of a DICOM folder that holds several")
     parser.add_argument("--no-browser", action="store_true", help="print the link only")
     parser.add_argument("--once", action="store_true",
                         help="end as soon as the page has everything; the page goes on working")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
@@ -13,6 +14,7 @@ from .staging import Staging
 if TYPE_CHECKING:
     from ..inference.segmentation import Segmentation
     from ..results.measurements import OrganMeasurement
+    from ..volumes.dicom import Series
     from ..volumes.volume import Volume
 
 #: ``progress(stage, done, total)``; stages are "reading", "segmenting", "measuring", "writing".
@@ -29,7 +31,8 @@ class SegmentJob:
     input : str
         CT file or DICOM folder.
     outputs : tuple of str
-        Segmentation and label map files; the suffix decides the format (.seg.nrrd, .nrrd, .nii.gz, .nii, .mha).
+        Segmentation and label map files; the suffix decides the format (.seg.nrrd, .nrrd, .nii.gz, .nii, .mha; .dcm
+        for DICOM SEG, of a DICOM CT).
     model : str
         Name of an installed bundle or a bundle folder.
     organs : tuple of str or None
@@ -163,13 +166,15 @@ def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> Job
     check_targets(job)
     from ..models.store import find_bundle
     from ..organs import choose_organs
+    from ..volumes.dicom import read_series
     from ..volumes.reading import read_volume
 
     bundle = find_bundle(job.model)
     organs = None if job.organs is None else list(job.organs)
     choose_organs(bundle.organs, organs)
     progress("reading", 0, 1)
-    ct = read_volume(job.input, job.series)
+    series = _series_referred_to(job)
+    ct = read_volume(job.input, job.series) if series is None else read_series(series)
 
     from ..inference.segment import segment  # loads torch: seconds that a wrong option or file does not cost
     from ..results.measurements import measure
@@ -185,8 +190,25 @@ def _run(job: SegmentJob, progress: Progress, log: Log, staging: Staging) -> Job
     for sentence in (*segmentation.notes, *warnings):
         log(sentence)
     result = JobResult(job, segmentation, measurements, warnings)
-    _write(result, ct, progress, staging)
+    _write(result, ct, series, progress, staging)
     return result
+
+
+def _series_referred_to(job: SegmentJob) -> Series | None:
+    """The series that a DICOM SEG among the outputs refers to, fit for that; None where none is asked for."""
+    from ..results.dicom_seg import DICOM_SEG, check_dicom_seg
+    from ..volumes.dicom import find_series, is_dicom_file
+
+    if not any(path.lower().endswith(DICOM_SEG) for path in job.outputs):
+        return None
+    if not (os.path.isdir(job.input) or is_dicom_file(Path(job.input))):
+        raise FlareSegError("bad_option", "DICOM SEG (.dcm) refers to the images of a DICOM CT; give a DICOM folder, "
+                                          "or write .seg.nrrd.")
+    series = find_series(job.input, job.series)
+    check_dicom_seg(series)
+    if {os.path.realpath(path) for path in job.targets} & {os.path.realpath(one.path) for one in series.slices}:
+        raise FlareSegError("bad_option", "An output would replace an image of the CT; give it another name.")
+    return series
 
 
 def check_targets(job: SegmentJob) -> None:
@@ -198,6 +220,7 @@ def check_targets(job: SegmentJob) -> None:
         "bad_option" for no output, a file named twice, the input among the outputs or a wrong suffix, and what
         `results.writing.check_output` raises.
     """
+    from ..results.dicom_seg import DICOM_SEG
     from ..results.preview import PREVIEW_SUFFIXES
     from ..results.report import REPORT_SUFFIXES
     from ..results.thumbnail import THUMBNAIL_SUFFIXES
@@ -211,7 +234,7 @@ def check_targets(job: SegmentJob) -> None:
     if os.path.normcase(os.path.realpath(job.input)) in places:
         raise FlareSegError("bad_option", "An output would replace the input CT; give it another name.")
     for path in job.outputs:
-        check_output(path, job.overwrite, SEGMENTATION_SUFFIXES)
+        check_output(path, job.overwrite, (*SEGMENTATION_SUFFIXES, DICOM_SEG))
     for path, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.thumbnail, THUMBNAIL_SUFFIXES),
                            (job.report, REPORT_SUFFIXES)):
         if path is not None:
@@ -235,7 +258,8 @@ def _use_threads(threads: int | None) -> None:
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
 
-def _write(result: JobResult, ct: Volume, progress: Progress, staging: Staging) -> None:
+def _write(result: JobResult, ct: Volume, series: Series | None, progress: Progress, staging: Staging) -> None:
+    from ..results.dicom_seg import DICOM_SEG, write_dicom_seg
     from ..results.preview import write_preview
     from ..results.report import report_dict, write_report
     from ..results.writing import write_segmentation
@@ -244,7 +268,10 @@ def _write(result: JobResult, ct: Volume, progress: Progress, staging: Staging) 
     progress("writing", 0, len(job.targets))
     for path in job.outputs:
         with staging.file(path) as staged:
-            write_segmentation(staged, segmentation.label_map, segmentation.organs)
+            if path.lower().endswith(DICOM_SEG):
+                write_dicom_seg(staged, segmentation.label_map, segmentation.organs, series, segmentation.model)
+            else:
+                write_segmentation(staged, segmentation.label_map, segmentation.organs)
     if job.preview is not None:
         with staging.file(job.preview) as staged:
             write_preview(staged, ct, segmentation.label_map, segmentation.organs, segmentation.model)

@@ -1,11 +1,13 @@
 """DICOM series: which ones a folder holds, which one is the CT, and its slices as one volume.
 
 Header values are read through SimpleITK (GDCM). Only the tags of geometry, identity of the series, modality and
-image type are looked at; nothing about the patient is read or passed on.
+image type are looked at; nothing about the patient is read or passed on. What is shown of a series are numbers and a
+hash of its UID: descriptions and UIDs themselves may tell of a patient.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import defaultdict
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FlareSegError
+from .enhanced_dicom import read_enhanced
 from .dicom_lengths import lengths_fit
 from .sitk_bridge import quiet_itk, refuse_unusable_image
 from .slice_geometry import stack_slices
@@ -47,6 +50,7 @@ class Slice:
     """
 
     path: Path
+    study_uid: str
     series_uid: str
     image_uid: str
     modality: str
@@ -61,6 +65,11 @@ class Slice:
     spacing: tuple[float, ...] | None
     thickness: float | None
 
+    @property
+    def is_enhanced(self) -> bool:
+        """Whether it is an enhanced CT: its frames' places stand elsewhere (`enhanced_dicom`)."""
+        return self.sop_class in MULTI_FRAME_CT
+
 
 @dataclass(frozen=True)
 class Series:
@@ -69,11 +78,13 @@ class Series:
     Attributes
     ----------
     number : int
-        Place in `list_series`, from 1; what `--series` takes.
+        Place in `list_series`, from 1; what `--series` takes, as it takes the key and the UID.
+    study : int
+        Place of its study among those of the folder, from 1. Several patients have several studies.
     uid, modality : str
         Series Instance UID; "CT", "MR", ...
     images : int
-        Number of images.
+        Number of images, the frames of multi-frame files counted each.
     size : tuple of int
         Columns, rows of the first image.
     slice_thickness : float or None
@@ -81,6 +92,7 @@ class Series:
     """
 
     number: int
+    study: int
     uid: str
     modality: str
     images: int
@@ -89,17 +101,24 @@ class Series:
     slices: tuple[Slice, ...] = field(repr=False, compare=False)
 
     @property
+    def key(self) -> str:
+        """8 hexadecimal digits that stand for study and series UID: these identify a patient and are not shown."""
+        uids = f"{self.slices[0].study_uid} {self.uid}"
+        return hashlib.sha256(uids.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+    @property
     def label(self) -> str:
         """One line for choosing; it holds nothing about the patient."""
         thickness = f", {self.slice_thickness:g} mm slices" if self.slice_thickness else ""
         return (f"{self.number}: {self.modality or 'unknown modality'}, {self.images} images of "
-                f"{self.size[0]} x {self.size[1]}{thickness}, UID {self.uid}")
+                f"{self.size[0]} x {self.size[1]}{thickness}, study {self.study}, key {self.key}")
 
     @property
     def is_ct_stack(self) -> bool:
         """Whether it is of modality CT, placed in the patient, greyscale and no localizer."""
         return self.modality == "CT" and all(
-            s.position and s.orientation and s.components == 1 and "LOCALIZER" not in s.image_type for s in self.slices)
+            (s.is_enhanced or s.position and s.orientation) and s.components == 1 and "LOCALIZER" not in s.image_type
+            for s in self.slices)
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -108,7 +127,9 @@ def is_dicom_file(path: Path) -> bool:
 
 
 def list_series(folder: str | Path, recursive: bool = True) -> tuple[Series, ...]:
-    """Return the image series in a folder (and below it), by series number and UID; () where there is none.
+    """Return the image series in a folder (and below it), study by study; () where there is none.
+
+    Studies follow each other by UID, their series by series number and UID.
 
     A file that is there twice (same image UID) counts once. Files that are no DICOM images are passed over.
 
@@ -126,20 +147,23 @@ def list_series(folder: str | Path, recursive: bool = True) -> tuple[Series, ...
             if found is None:
                 unread.append(path)
             else:
-                slices.setdefault((found.series_uid, found.image_uid or str(path)), found)
+                slices.setdefault((found.study_uid, found.series_uid, found.image_uid or str(path)), found)
     ct_folders = {one.path.parent for one in slices.values() if one.modality == "CT"}
     damaged = [path for path in unread if _was_ct_image(path, path.parent in ct_folders)]
     if damaged:
         raise _damaged(damaged, len(slices), f" in {folder}")
     groups = defaultdict(list)
     for one in slices.values():
-        groups[one.series_uid].append(one)
-    ordered = sorted(groups.values(), key=lambda group: (group[0].series_number, group[0].series_uid))
-    return tuple(_series(number, tuple(group)) for number, group in enumerate(ordered, start=1))
+        groups[one.study_uid, one.series_uid].append(one)
+    studies = {uid: number for number, uid in enumerate(sorted({study for study, _ in groups}), start=1)}
+    ordered = sorted(groups.values(), key=lambda group: (group[0].study_uid, group[0].series_number,
+                                                         group[0].series_uid))
+    return tuple(_series(number, studies[group[0].study_uid], tuple(group))
+                 for number, group in enumerate(ordered, start=1))
 
 
 def choose_series(found: tuple[Series, ...], wanted: str | None, folder: Path) -> Series:
-    """Return the series asked for (UID or number), or the only real CT series.
+    """Return the series asked for (number, key or UID), or the only real CT series.
 
     Raises
     ------
@@ -149,9 +173,13 @@ def choose_series(found: tuple[Series, ...], wanted: str | None, folder: Path) -
     if not found:
         raise FlareSegError("not_found", f"{folder} holds no DICOM image; give the folder of a CT series or a file.")
     if wanted is not None:
-        chosen = next((s for s in found if str(wanted).strip() in (s.uid, str(s.number))), None)
-        if chosen is None:
+        named = [s for s in found if str(wanted).strip() in (s.uid, s.key, str(s.number))]
+        if not named:
             raise FlareSegError("bad_option", f"There is no series {wanted} in {folder}; choose from:\n" + _list(found))
+        if len(named) > 1:
+            raise FlareSegError("several_series", f"Several studies in {folder} have a series of that UID; choose one "
+                                                  "with --series and its number or key:\n" + _list(named))
+        chosen = named[0]
         if chosen.modality != "CT":
             raise FlareSegError("not_ct", f"The series chosen is no CT but {chosen.modality or 'of no modality'}.")
         return chosen
@@ -160,8 +188,10 @@ def choose_series(found: tuple[Series, ...], wanted: str | None, folder: Path) -
         kinds = ", ".join(sorted({s.modality or "unknown" for s in found}))
         raise FlareSegError("not_ct", f"{folder} holds no CT series (modality: {kinds}); give a CT.")
     if len(scans) > 1:
-        raise FlareSegError("several_series", f"{folder} holds {len(scans)} CT series; choose one with --series and "
-                                              "its number or UID:\n" + _list(scans))
+        studies = len({s.study for s in scans})
+        of = f" of {studies} studies (several patients?)" if studies > 1 else ""
+        raise FlareSegError("several_series", f"{folder} holds {len(scans)} CT series{of}; choose one with --series "
+                                              "and its number or key:\n" + _list(scans))
     return scans[0]
 
 
@@ -172,22 +202,27 @@ def usable_scans(found: tuple[Series, ...]) -> list[Series]:
 
 
 def read_dicom(path: str | Path, series: str | None = None) -> Volume:
-    """Read one CT series, from a folder (with all below it) or from the folder of one of its files.
+    """Read one CT series: `find_series`, then `read_series`, with their errors."""
+    return read_series(find_series(path, series))
+
+
+def find_series(path: str | Path, series: str | None = None) -> Series:
+    """Return one CT series, of a folder (with all below it) or of the folder of one of its files.
 
     Raises
     ------
     FlareSegError
-        See `list_series`, `choose_series`, `read_series`.
+        "unreadable" for a file that is no DICOM image; see `list_series`, `choose_series`.
     """
     path = Path(path)
     if path.is_dir():
-        return read_series(choose_series(list_series(path), series, path))
+        return choose_series(list_series(path), series, path)
     with quiet_itk():
         own = read_slice_header(path)
     if own is None:
         raise FlareSegError("unreadable", f"{path} is no DICOM image, or it is damaged; give the folder of a CT.")
     found = list_series(path.parent, recursive=False)
-    return read_series(choose_series(found, own.series_uid if series is None else series, path.parent))
+    return choose_series(found, own.series_uid if series is None else series, path.parent)
 
 
 def read_series(series: Series) -> Volume:
@@ -196,12 +231,17 @@ def read_series(series: Series) -> Volume:
     Raises
     ------
     FlareSegError
-        "unsupported_type" for multi-frame or colour images; "invalid_geometry" for images without position
-        or of different sizes or orientations; "unreadable"; and what `slice_geometry.stack_slices` raises.
+        "unsupported_type" for colour images or other multi-frame files than enhanced CT; "invalid_geometry" for
+        images without position or of different sizes or orientations; "unreadable"; and what
+        `slice_geometry.stack_slices` and `enhanced_dicom.read_enhanced` raise.
     """
     import SimpleITK as sitk
 
     slices = series.slices
+    if all(s.is_enhanced for s in slices):
+        for one in slices:
+            refuse_unusable_image(one.size, one.components, one.pixel_type)
+        return read_enhanced([s.path for s in slices])
     _check_alike(slices)
     stack = stack_slices(np.array([s.position for s in slices]), np.array(slices[0].orientation))
     reader = sitk.ImageSeriesReader()
@@ -237,7 +277,8 @@ def read_slice_header(path: Path) -> Slice | None:
 
     thickness, number = _numbers(tag("0018|0050"), 1), _numbers(tag("0020|0011"), 1)
     return Slice(
-        path, tag("0020|000e"), tag("0008|0018"), tag("0008|0060"), tag("0008|0016"), tag("0008|0008"),
+        path, tag("0020|000d"), tag("0020|000e"), tag("0008|0018"), tag("0008|0060"), tag("0008|0016"),
+        tag("0008|0008"),
         int(number[0]) if number else 0, (*reader.GetSize(), 1)[:3], reader.GetNumberOfComponents(),
         sitk.GetPixelIDValueAsString(reader.GetPixelID()),
         _numbers(tag("0020|0032"), 3), _numbers(tag("0020|0037"), 6),
@@ -246,9 +287,9 @@ def read_slice_header(path: Path) -> Slice | None:
     )
 
 
-def _series(number: int, slices: tuple[Slice, ...]) -> Series:
-    first = slices[0]
-    return Series(number, first.series_uid, first.modality, len(slices), first.size[:2], first.thickness, slices)
+def _series(number: int, study: int, slices: tuple[Slice, ...]) -> Series:
+    first, images = slices[0], sum(one.size[2] for one in slices)
+    return Series(number, study, first.series_uid, first.modality, images, first.size[:2], first.thickness, slices)
 
 
 def _check_alike(slices: tuple[Slice, ...]) -> None:
@@ -256,10 +297,10 @@ def _check_alike(slices: tuple[Slice, ...]) -> None:
     first = slices[0]
     for one in slices:
         refuse_unusable_image(one.size, one.components, one.pixel_type)
-        # ITK takes frames in the file's order and guesses their spacing: it reads such files wrongly, without a word.
-        if one.size[2] > 1 or one.sop_class in MULTI_FRAME_CT:
-            raise FlareSegError("unsupported_type", "The series is multi-frame (enhanced) DICOM, which is not read; "
-                                                    "convert it to NIfTI or export it as single-frame CT.")
+        # ITK guesses the frames' places: it reads such files wrongly, without a word.
+        if one.size[2] > 1 or one.is_enhanced:
+            raise FlareSegError("unsupported_type", "The series is multi-frame DICOM other than enhanced CT, or mixes "
+                                                    "that with single frames; export it as single-frame CT.")
         if one.position is None or one.orientation is None or one.spacing is None:
             raise FlareSegError("invalid_geometry", "Images of the series lack their position, orientation or pixel "
                                                     "spacing (screenshots?); choose another series.")

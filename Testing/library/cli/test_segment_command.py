@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from FlareSegLib.cli.main import main
+from FlareSegLib.volumes.reading import read_volume
 
 
 def labels(path):
@@ -106,10 +107,46 @@ def test_several_series_are_listed_and_one_is_chosen(folder, model, capsys, writ
     run = ["segment", "dicom", "-o", "a.nii.gz", "--model", model, "--device", "cpu"]
     assert main(run) == 21
     err = capsys.readouterr().err
-    assert "--series" in err and "1.2.3" in err and "1.2.4" in err and "SECRET" not in err
+    assert "--series" in err and "\n1: CT" in err and "\n2: CT" in err and "SECRET" not in err and "1.2.3" not in err
     assert names(folder) == ["dicom"]
     assert main([*run, "--series", "2"]) == 0
     assert labels("a.nii.gz").shape == (12, 32, 40)
+
+
+@pytest.fixture
+def dicom_ct(folder, ct, write_dicom_ct):
+    """The CT as a DICOM folder."""
+    write_dicom_ct(folder / "dicom", read_volume(ct))
+    return folder / "dicom"
+
+
+def test_dicom_seg(folder, dicom_ct, model, capfd):
+    """Beside the CT, where the next run finds it and passes it over; nothing of the patient is shown or reported."""
+    highdicom = pytest.importorskip("highdicom")
+    run = ["segment", "dicom", "-o", "dicom/organs.DCM", "-o", "a.nii.gz", "--report", "a.json", "--model", model,
+           "--device", "cpu"]
+    assert main(run) == 0
+    said = "".join((*capfd.readouterr(), (folder / "a.json").read_text()))
+    assert "SECRET" not in said and "1.2.826" not in said and "19010203" not in said
+    expected = labels("a.nii.gz")
+    found = highdicom.seg.segread(dicom_ct / "organs.DCM").get_pixels_by_source_instance(
+        [f"1.2.826.0.1.70.{k + 1}" for k in range(len(expected))], combine_segments=True,
+        assert_missing_frames_are_empty=True)
+    np.testing.assert_array_equal(found, expected)
+    assert main([*run, "--overwrite"]) == 0
+
+
+def test_dicom_seg_of_a_file_that_is_no_dicom(folder, ct, model, capsys):
+    assert main(["segment", ct, "-o", "a.dcm", "-o", "a.nii.gz", "--model", model, "--device", "cpu"]) == 30
+    assert "DICOM folder" in capsys.readouterr().err and names(folder) == []
+
+
+def test_dicom_seg_never_replaces_an_image_of_the_ct(folder, dicom_ct, model):
+    image = sorted(dicom_ct.iterdir())[3]
+    before = image.read_bytes()
+    for given in ("dicom", str(sorted(dicom_ct.iterdir())[0])):
+        assert main(["segment", given, "-o", str(image), "--overwrite", "--model", model, "--device", "cpu"]) == 30
+    assert image.read_bytes() == before
 
 
 @pytest.mark.parametrize(("more", "status"), [

@@ -86,16 +86,36 @@ def test_one_file_stands_for_its_series(tmp_path, write_series):
 
 
 def test_several_series_are_listed_and_chosen(tmp_path, write_series):
+    """By number, by key, by UID; the UID itself is not shown."""
     first = write_series(tmp_path / "a", uid=UID, slices=12)
     second = write_series(tmp_path / "b", uid=OTHER, slices=15, seed=2, t0020_0011="7")
     error = failure(tmp_path)
-    assert error.code == "several_series" and "--series" in str(error)
-    assert f"1: CT, 12 images of 32 x 24, 2.5 mm slices, UID {UID}" in str(error)
-    assert f"2: CT, 15 images of 32 x 24, 2.5 mm slices, UID {OTHER}" in str(error)
+    keys = [series.key for series in list_series(tmp_path)]
+    assert error.code == "several_series" and "--series" in str(error) and "studies" not in str(error)
+    assert f"\n1: CT, 12 images of 32 x 24, 2.5 mm slices, study 1, key {keys[0]}" in str(error)
+    assert f"\n2: CT, 15 images of 32 x 24, 2.5 mm slices, study 1, key {keys[1]}" in str(error)
+    assert UID not in str(error) and OTHER not in str(error)
     np.testing.assert_array_equal(read_volume(tmp_path, series=UID).array, first)
-    np.testing.assert_array_equal(read_volume(tmp_path, series="2").array, second)
-    np.testing.assert_array_equal(read_volume(tmp_path, series=OTHER).array, second)
+    for wanted in ("2", keys[1], OTHER):
+        np.testing.assert_array_equal(read_volume(tmp_path, series=wanted).array, second)
     assert failure(tmp_path, series="3").code == "bad_option"
+
+
+def test_several_patients(tmp_path, write_series):
+    """Their studies keep them apart, also where a bad anonymiser gave all series one UID."""
+    voxels = [write_series(tmp_path / f"DOE^{letter}", uid=uid, seed=seed, t0020_000d=f"1.2.826.0.1.{seed}",
+                           t0010_0010=f"SECRET^{letter}", t0008_103e="SECRET words")
+              for letter, uid, seed in (("B", OTHER, 3), ("A", OTHER, 2), ("C", UID, 4))]
+    error = failure(tmp_path)
+    assert error.code == "several_series" and "3 CT series of 3 studies (several patients?)" in str(error)
+    assert "DOE" not in str(error)
+    assert [series.study for series in list_series(tmp_path)] == [1, 2, 3]
+    for number, expected in ((1, voxels[1]), (2, voxels[0]), (3, voxels[2])):
+        np.testing.assert_array_equal(read_volume(tmp_path, series=str(number)).array, expected)
+    for number, key in enumerate(series.key for series in list_series(tmp_path)):
+        np.testing.assert_array_equal(read_volume(tmp_path, series=key).array, voxels[(1, 0, 2)[number]])
+    assert failure(tmp_path, series=OTHER).code == "several_series"
+    np.testing.assert_array_equal(read_volume(next((tmp_path / "DOE^A").iterdir())).array, voxels[1])
 
 
 def test_listing(tmp_path, write_series):
@@ -294,20 +314,17 @@ def test_something_odd_in_another_folder_does_not_disturb(tmp_path, write_series
     np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
 
 
-@pytest.mark.parametrize("frames", [1, 14])
 @pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"])
-def test_multi_frame_ct_is_refused_clearly(tmp_path, write_series, sop_class, frames):
-    """GDCM takes the frames as they come: read_volume refuses them although ITK would give an image."""
-    path = tmp_path / "enhanced" / "ct.dcm"
-    path.parent.mkdir()
-    write_multi_frame(path, sop_class, frames)
-    for given in (path, path.parent):
-        error = failure(given)
-        assert error.code == "unsupported_type" and "multi-frame" in str(error) and "NIfTI" in str(error)
-    voxels = write_series(tmp_path / "plain")
-    np.testing.assert_array_equal(read_volume(tmp_path).array, voxels)
+def test_multi_frame_ct_as_itk_writes_it(tmp_path, sop_class):
+    pytest.importorskip("pydicom")
+    path = tmp_path / "ct.dcm"
+    write_multi_frame(path, sop_class, 14)
+    for given in (path, tmp_path):
+        volume = read_volume(given)
+        np.testing.assert_array_equal(volume.array, np.arange(14 * 24 * 32).reshape(14, 24, 32))
+        np.testing.assert_allclose(volume.spacing, (0.7, 0.8, 2.5))
     shorten(path)
-    assert "ct.dcm" in str(failure(path.parent))
+    assert "ct.dcm" in str(failure(tmp_path))
 
 
 def write_multi_frame(path, sop_class, frames):
