@@ -31,8 +31,9 @@ bench-training: $(VENV)/installed-bench
 	$(BIN)/python Testing/benchmarks/training.py
 
 lint: $(VENV)/installed-test
-	$(PIP) ruff
+	$(PIP) ruff mypy
 	$(BIN)/ruff check FlareSegLib Testing FlareSeg FlareSegEditor
+	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) demo

@@ -65,7 +65,7 @@ class FlareSegError(Exception):
         super().__init__(message)
         self.code = code
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[FlareSegError], tuple[str, str]]:
         """Travel between processes with the code."""
         return type(self), (self.code, str(self))
 

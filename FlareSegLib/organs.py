@@ -96,4 +96,5 @@ def organs_of(labels: dict[int, str]) -> tuple[Organ, ...]:
 
 def _colour(label: int) -> tuple[int, int, int]:
     """Colours that stay apart however many labels there are (hues a golden section apart)."""
-    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.55, 0.9))
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.55, 0.9))
+    return red, green, blue

@@ -6,7 +6,7 @@ Distances are exact for tubes and near the surface for the others, which is what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,10 @@ import numpy as np
 #: Tubes and remembered bodies know distances up to this far outside, mm; farther points get this value.
 REACH = 10.0
 EVERYWHERE = (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4)
+
+Corner = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
+Coordinates = Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,10 @@ class Points:
     axes: tuple[np.ndarray, np.ndarray, np.ndarray]
     margin: float
     block: Points | None = None
-    window: tuple[slice, slice, slice] | None = None
-    memory: dict = field(default_factory=dict)
+    window: Box | None = None
+    memory: dict[object, np.ndarray] = field(default_factory=dict)
 
-    def box(self, lower, upper) -> tuple[slice, slice, slice] | None:
+    def box(self, lower: Coordinates, upper: Coordinates) -> Box | None:
         """Return the k, j, i slices of the voxels in a box (mm, x y z order), or None where it holds none."""
         slices = []
         for a in (2, 1, 0):
@@ -56,14 +60,15 @@ class Points:
             if first >= last:
                 return None
             slices.append(slice(first, last))
-        return tuple(slices)
+        k, j, i = slices
+        return k, j, i
 
-    def __getitem__(self, box: tuple[slice, slice, slice]) -> Points:
-        axes = tuple(axis[part] for axis, part in zip(self.axes, reversed(box)))
-        window = box if self.window is None else tuple(
+    def __getitem__(self, box: Box) -> Points:
+        x, y, z = (axis[part] for axis, part in zip(self.axes, reversed(box)))
+        k, j, i = box if self.window is None else (
             slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(self.window, box))
-        return Points(self.x[box], self.y[box], self.z[box], self.lumps[box], self.grain[box], axes, self.margin,
-                      self.block or self, window)
+        return Points(self.x[box], self.y[box], self.z[box], self.lumps[box], self.grain[box], (x, y, z), self.margin,
+                      self.block or self, (k, j, i))
 
 
 Distance = Callable[[Points], np.ndarray]
@@ -74,41 +79,46 @@ class Shape:
     """A body: its signed distance and the box (mm, x y z) outside which it is empty."""
 
     distance: Distance
-    lower: tuple[float, float, float]
-    upper: tuple[float, float, float]
+    lower: Corner
+    upper: Corner
 
     def grown(self, mm: float) -> Shape:
         """The same body, thicker by `mm` on every side (thinner where negative)."""
         margin = max(mm, 0.0)
         return Shape(lambda p: self.distance(p) - np.float32(mm),
-                     tuple(v - margin for v in self.lower), tuple(v + margin for v in self.upper))
+                     _moved(self.lower, -margin), _moved(self.upper, margin))
 
     def roughened(self, lumps: float = 0.0, grain: float = 0.0) -> Shape:
         """The same body with a bumpy surface; the arguments are the bumps' SD in mm."""
         margin = 3.0 * (lumps + grain)
 
-        def distance(p):
-            bumps = np.float32(lumps) * p.lumps
+        def distance(p: Points) -> np.ndarray:
+            bumps: np.ndarray = np.float32(lumps) * p.lumps
             if grain:
                 bumps = bumps + np.float32(grain) * p.grain
             return self.distance(p) + bumps
 
-        return Shape(distance, tuple(v - margin for v in self.lower), tuple(v + margin for v in self.upper))
+        return Shape(distance, _moved(self.lower, -margin), _moved(self.upper, margin))
 
     def mirrored(self) -> Shape:
         """The same body on the other side of the midline."""
-        def distance(p):
+        def distance(p: Points) -> np.ndarray:
             return self.distance(Points(-p.x[..., ::-1], p.y[..., ::-1], p.z[..., ::-1], p.lumps[..., ::-1],
                                         p.grain[..., ::-1], (-p.axes[0][::-1], *p.axes[1:]), p.margin))[..., ::-1]
 
         return Shape(distance, (-self.upper[0], *self.lower[1:]), (-self.lower[0], *self.upper[1:]))
 
 
+def _moved(corner: Corner, mm: float) -> Corner:
+    x, y, z = corner
+    return x + mm, y + mm, z + mm
+
+
 def remembered(shape: Shape) -> Shape:
     """The same body, for one that many others are fitted to: its distances are worked out once a block."""
     key = object()
 
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         block = p.block or p
         if key not in block.memory:
             block.memory[key] = known = np.full(block.x.shape, REACH, np.float32)
@@ -132,7 +142,7 @@ def smooth_minimum(a: np.ndarray, b: np.ndarray, blend: float) -> np.ndarray:
 
 def union(*shapes: Shape, blend: float = 0.0) -> Shape:
     """All bodies together; `blend` fills the creases between them, mm."""
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         nearest = shapes[0].distance(p)
         for shape in shapes[1:]:
             nearest = smooth_minimum(nearest, shape.distance(p), blend)
@@ -144,7 +154,7 @@ def union(*shapes: Shape, blend: float = 0.0) -> Shape:
 
 def intersection(*shapes: Shape, blend: float = 0.0) -> Shape:
     """What all bodies share; `blend` rounds its edges, mm."""
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         farthest = -shapes[0].distance(p)
         for shape in shapes[1:]:
             farthest = smooth_minimum(farthest, -shape.distance(p), blend)
@@ -156,7 +166,7 @@ def intersection(*shapes: Shape, blend: float = 0.0) -> Shape:
 
 def without(body: Shape, *others: Shape, blend: float = 0.0) -> Shape:
     """The body less the others, its new edges rounded over `blend` mm."""
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         inside = -body.distance(p)
         for other in others:
             box = p.box(np.subtract(other.lower, blend), np.add(other.upper, blend))
@@ -167,7 +177,7 @@ def without(body: Shape, *others: Shape, blend: float = 0.0) -> Shape:
     return Shape(distance, body.lower, body.upper)
 
 
-def half_space(point, normal) -> Shape:
+def half_space(point: Coordinates, normal: Coordinates) -> Shape:
     """Everything on the side of a plane that its normal points away from."""
     n = np.asarray(normal, dtype=float)
     n = n / np.linalg.norm(n)
@@ -188,20 +198,21 @@ def rotation(about_z: float = 0.0, about_y: float = 0.0, about_x: float = 0.0) -
     return matrix
 
 
-def ellipsoid(centre, radii, turn: np.ndarray | None = None) -> Shape:
+def ellipsoid(centre: Coordinates, radii: Coordinates, turn: np.ndarray | None = None) -> Shape:
     """Ellipsoid with half-axes `radii` along the columns of the rotation matrix `turn`.
 
     The distance is the value over the gradient's length of |p / r|, good near the surface.
     """
     upright = turn is None
-    turn = np.eye(3) if upright else turn
+    turn = np.eye(3) if turn is None else turn
     radii = np.asarray(radii, dtype=float)
     to_ball = (turn / radii).T.astype(np.float32)
     cx, cy, cz = (np.float32(v) for v in centre)
 
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         dx, dy, dz = p.x - cx, p.y - cy, p.z - cz
-        squared, slope = np.float32(1e-9), np.float32(1e-12)
+        squared: np.float32 | np.ndarray = np.float32(1e-9)
+        slope: np.float32 | np.ndarray = np.float32(1e-12)
         for row, radius, own in zip(to_ball, radii, (dx, dy, dz)):
             part = own * np.float32(1 / radius) if upright else row[0] * dx + row[1] * dy + row[2] * dz
             part *= part
@@ -214,7 +225,8 @@ def ellipsoid(centre, radii, turn: np.ndarray | None = None) -> Shape:
     return Shape(distance, tuple(np.asarray(centre) - reach), tuple(np.asarray(centre) + reach))
 
 
-def column(centre_xy, half_axes, squareness: float = 0.0, taper: Callable | None = None,
+def column(centre_xy: Coordinates, half_axes: Coordinates, squareness: float = 0.0,
+           taper: Callable[[np.ndarray], np.ndarray] | None = None,
            z_range: tuple[float, float] = (-1e4, 1e4)) -> Shape:
     """Upright column with an elliptic (squareness 0) to squarish (1) cross-section, the distance taken radially.
 
@@ -225,7 +237,7 @@ def column(centre_xy, half_axes, squareness: float = 0.0, taper: Callable | None
     square = np.float32(squareness)
     bottom, top = (np.float32(v) for v in z_range)
 
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         x, y = p.x - cx, p.y - cy
         u, v = (x / a) ** 2, (y / b) ** 2
         level = np.sqrt(np.sqrt((u + v) ** 2 - 2 * square * u * v))
@@ -243,8 +255,9 @@ def column(centre_xy, half_axes, squareness: float = 0.0, taper: Callable | None
                  (centre_xy[0] + widest * half_axes[0], centre_xy[1] + widest * half_axes[1], z_range[1]))
 
 
-def smooth_path(points, radii, steps: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Return a Catmull-Rom curve through the points, with `steps` pieces between two, and its radii."""
+def smooth_path(points: Sequence[Coordinates] | np.ndarray, radii: float | Coordinates,
+                steps: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Return a Catmull-Rom curve (n, 3) through the points (mm), `steps` pieces between two, and its radii (n,)."""
     values = np.column_stack((np.asarray(points, dtype=float), np.broadcast_to(radii, len(points))))
     padded = np.vstack((2 * values[0] - values[1], values, 2 * values[-1] - values[-2]))
     t = np.arange(steps)[:, None] / steps
@@ -256,7 +269,8 @@ def smooth_path(points, radii, steps: int = 4) -> tuple[np.ndarray, np.ndarray]:
     return curve[:, :3], np.maximum(curve[:, 3], 0.3)
 
 
-def tube(points, radii, steps: int = 4, flatten_z: float = 1.0) -> Shape:
+def tube(points: Sequence[Coordinates] | np.ndarray, radii: float | Coordinates, steps: int = 4,
+         flatten_z: float = 1.0) -> Shape:
     """Tube along a smooth curve through the points (mm), with rounded ends.
 
     Parameters
@@ -274,7 +288,7 @@ def tube(points, radii, steps: int = 4, flatten_z: float = 1.0) -> Shape:
     upper = np.maximum(curve[:-1], curve[1:]) + reach
     pieces = list(zip(curve, curve[1:], radius, radius[1:], lower.tolist(), upper.tolist()))
 
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         nearest = np.full(p.x.shape, REACH, np.float32)
         for start, end, r0, r1, lower, upper in pieces:
             box = p.box(lower, upper)
@@ -287,7 +301,8 @@ def tube(points, radii, steps: int = 4, flatten_z: float = 1.0) -> Shape:
     return Shape(distance, tuple(curve.min(axis=0) - thickest), tuple(curve.max(axis=0) + thickest))
 
 
-def _capsule(x, y, z, start, end, r0, r1, flatten_z) -> np.ndarray:
+def _capsule(x: np.ndarray, y: np.ndarray, z: np.ndarray, start: np.ndarray, end: np.ndarray, r0: float, r1: float,
+             flatten_z: float) -> np.ndarray:
     """Distance to a segment whose radius runs from r0 to r1."""
     start, along = start.astype(np.float32), (end - start).astype(np.float32)
     dx, dy, dz = x - start[0], y - start[1], (z - start[2]) / np.float32(flatten_z)

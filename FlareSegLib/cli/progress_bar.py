@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 WIDEST = 100
 
@@ -22,7 +26,7 @@ class ProgressBar:
     def __init__(self, title: str, unit: str, shown: bool):
         self._title, self._unit = title, unit
         self._shown = shown and sys.stderr.isatty()
-        self._bar = None
+        self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -36,10 +40,10 @@ class ProgressBar:
         if not self._shown:
             return
         if self._bar is None:
-            from tqdm import tqdm
+            from tqdm import tqdm as tqdm_bar
 
             columns, rows = shutil.get_terminal_size()  # tqdm by itself draws nothing where the terminal tells no size
-            self._bar = tqdm(total=total, initial=done, desc=self._title, unit=f" {self._unit}", leave=False,
-                             file=sys.stderr, ncols=min(columns, WIDEST), nrows=rows)
+            self._bar = tqdm_bar(total=total, initial=done, desc=self._title, unit=f" {self._unit}", leave=False,
+                                 file=sys.stderr, ncols=min(columns, WIDEST), nrows=rows)
         self._bar.total = total  # it may turn out to be less
         self._bar.update(done - self._bar.n)

@@ -51,7 +51,7 @@ def estimate_phase(medians: Mapping[str, float], kidney_spread: tuple[float, flo
         return "native"
     early_kidney = kidney_spread is not None and kidney_spread[1] - kidney_spread[0] > 60
     # A spleen far above the liver is early, too: the liver still waits for its portal blood.
-    early_spleen = None not in (liver, spleen) and spleen - liver > 30
+    early_spleen = liver is not None and spleen is not None and spleen - liver > 30
     if (early_kidney or early_spleen) and (liver is None or liver < 95):
         return "arterial"
     return "portal"

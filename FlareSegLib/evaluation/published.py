@@ -67,7 +67,8 @@ class PublishedTeam:
 
 
 def _of_table_5(column: int, metric: str) -> tuple[float, float, float, float]:
-    return tuple(PAPER_TABLE_5[organ][metric][column][0] for organ in FLARE21_ORGANS)
+    liver, kidney, spleen, pancreas = (PAPER_TABLE_5[organ][metric][column][0] for organ in FLARE21_ORGANS)
+    return liver, kidney, spleen, pancreas
 
 
 PUBLISHED_TEAMS = (

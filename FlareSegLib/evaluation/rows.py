@@ -158,7 +158,7 @@ def read_evaluation(path) -> Evaluation:
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(content["schema_version"])
         return Evaluation(
-            *(content[name] for name in ("name", "data", "reference_kind", "rules")),
+            **{name: content[name] for name in ("name", "data", "reference_kind", "rules")},
             scores=tuple(Score(**score) for score in content["scores"]),
             costs=tuple(Cost(**cost) for cost in content["costs"]), notes=tuple(content["notes"]))
     except (ValueError, KeyError, TypeError) as error:

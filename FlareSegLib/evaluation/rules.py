@@ -16,7 +16,7 @@ FLARE22_ORGANS = ("liver", "right kidney", "spleen", "pancreas", "aorta", "infer
                   "left adrenal gland", "gallbladder", "oesophagus", "stomach", "duodenum", "left kidney")
 
 #: Label values of each organ; "kidney" joins both sides wherever they have a label each.
-LABEL_SCHEMES = {
+LABEL_SCHEMES: dict[str, dict[str, tuple[int, ...]]] = {
     "flare21": {name: (label,) for label, name in enumerate(FLARE21_ORGANS, 1)},
     "flare22": {**{name: (label,) for label, name in enumerate(FLARE22_ORGANS, 1)}, "kidney": (2, 13)},
 }

@@ -28,7 +28,7 @@ def scouts(slices: int, spacing: float) -> tuple[int, ...]:
 
 def shows_organ(labels: np.ndarray, pixel_mm2: float) -> bool:
     """Whether a slice of labels (rows, columns) holds more than stray pixels."""
-    return np.count_nonzero(labels) * pixel_mm2 >= LEAST_MM2
+    return bool(np.count_nonzero(labels) * pixel_mm2 >= LEAST_MM2)
 
 
 def near_organs(looked_at: tuple[int, ...], with_organ: Collection[int]) -> set[int]:

@@ -37,6 +37,7 @@ class AttentionGate(nn.Module):
         for layer in (self.from_features, self.from_gating):
             if not layer.weight.is_meta:  # see unet._he_initialise
                 nn.init.kaiming_normal_(layer.weight)
+        assert self.from_gating.bias is not None and self.psi.bias is not None, "as asked for above"
         nn.init.zeros_(self.from_gating.bias)
         nn.init.zeros_(self.psi.weight)
         nn.init.constant_(self.psi.bias, OPEN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -17,7 +19,8 @@ class ConvBlock(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, ...]):
         super().__init__()
         flat = len(stride) == 2
-        self.conv = (nn.Conv2d if flat else nn.Conv3d)(in_channels, out_channels, 3, stride, 1)
+        conv: Callable[..., nn.Module] = nn.Conv2d if flat else nn.Conv3d
+        self.conv = conv(in_channels, out_channels, 3, stride, 1)
         self.norm = (nn.InstanceNorm2d if flat else nn.InstanceNorm3d)(out_channels, eps=NORM_EPS, affine=True)
         self.act = nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
 
@@ -42,7 +45,8 @@ class UNet(nn.Module):
         self.spec = spec
         features, strides = spec.features, spec.strides
         flat = len(strides[0]) == 2
-        conv, up = (nn.Conv2d, nn.ConvTranspose2d) if flat else (nn.Conv3d, nn.ConvTranspose3d)
+        conv: Callable[..., nn.Module] = nn.Conv2d if flat else nn.Conv3d
+        up: Callable[..., nn.Module] = nn.ConvTranspose2d if flat else nn.ConvTranspose3d
         inputs, still = (spec.in_channels, *features[:-1]), strides[0]
         self.encoder = nn.ModuleList(
             nn.Sequential(ConvBlock(below, width, stride), ConvBlock(width, width, still))
@@ -72,7 +76,7 @@ class UNet(nn.Module):
         for stage in self.encoder:
             slices = stage(slices)
             skips.append(slices)
-        levels = []
+        levels: list[torch.Tensor] = []
         features = skips.pop()
         for level in reversed(range(len(self.decoder))):
             skip = self._skip(level, skips[level], features)

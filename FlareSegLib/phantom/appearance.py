@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from .patient import Patient
+
 AIR = -1000.0
 LUNG = -850.0
 FAT = -103.0
@@ -32,7 +34,7 @@ _ALL_PHASES = dict(gallbladder=10, disc=85, cord=35, cartilage=105, trabecular=1
 _SPREAD = dict(liver=6, spleen=6, cortex=12, pancreas=6, aorta=12, portal=8)
 
 
-def tissue_hu(patient) -> dict[str, float]:
+def tissue_hu(patient: Patient) -> dict[str, float]:
     """Return the mean HU of each tissue of a patient, by name."""
     hu = {**_ALL_PHASES, **_PHASES[patient.phase]}
     for name, spread in _SPREAD.items():
@@ -41,7 +43,8 @@ def tissue_hu(patient) -> dict[str, float]:
     return hu
 
 
-def scan(hu: np.ndarray, spacing, rng: np.random.Generator, noise_sd: float) -> np.ndarray:
+def scan(hu: np.ndarray, spacing: tuple[float, float, float], rng: np.random.Generator,
+         noise_sd: float) -> np.ndarray:
     """Return ideal HU as a scanner would show them: slightly blurred in plane, with correlated noise, int16.
 
     Parameters

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..shapes import Points, Shape, intersection, tube, without
+from ..shapes import Corner, Points, Shape, intersection, tube, without
 from .organs import Organs
-from .painting import Structure
+from .painting import Look, Structure
 from .patient import Patient
 from .trunk import Trunk
 
 
-def bowel_structures(patient: Patient, trunk: Trunk, organs: Organs, hu: dict) -> list[Structure]:
+def bowel_structures(patient: Patient, trunk: Trunk, organs: Organs, hu: dict[str, float]) -> list[Structure]:
     """All bowel in painting order; none of it enters an organ."""
     room = trunk.abdomen.grown(-2.5)
     stomach, duodenum, colon = _stomach(patient), _duodenum(), _colon(patient)
@@ -46,10 +46,10 @@ def _colon(patient: Patient) -> tuple[Shape, Shape, Shape]:
     """Ascending, transverse and descending colon with haustra."""
     rng = patient.rng("colon")
 
-    def haustral(path, radius):
-        path = np.array(path, dtype=float)
-        path[1:-1] += rng.normal(0, 2.5, path[1:-1].shape)
-        return tube(path, radius * rng.uniform(0.88, 1.12, len(path)), steps=6).roughened(1.8)
+    def haustral(path: list[Corner], radius: float) -> Shape:
+        points = np.array(path, dtype=float)
+        points[1:-1] += rng.normal(0, 2.5, points[1:-1].shape)
+        return tube(points, radius * rng.uniform(0.88, 1.12, len(points)), steps=6).roughened(1.8)
 
     ascending = haustral([(-94, -6, -150), (-97, 0, -110), (-94, -4, -80), (-86, -16, -62)], 21)
     transverse = haustral([(-82, -32, -62), (-60, -56, -66), (-28, -66, -72), (8, -68, -70), (44, -64, -52),
@@ -58,7 +58,7 @@ def _colon(patient: Patient) -> tuple[Shape, Shape, Shape]:
     return ascending, transverse, descending
 
 
-def _small_bowel(patient: Patient, hu: dict) -> list[tuple[Shape, object]]:
+def _small_bowel(patient: Patient, hu: dict[str, float]) -> list[tuple[Shape, Look]]:
     """Short curved loops, packed loosely below the pancreas, each filled in its own way."""
     rng = patient.rng("small bowel")
     loops = []
@@ -85,9 +85,9 @@ def _wall(distance: np.ndarray, mm: float) -> np.ndarray:
     return np.clip((distance + mm) / 1.2 + 0.5, 0, 1)
 
 
-def _fluid_look(hu: dict, wall_mm: float, extra: float = 0.0):
+def _fluid_look(hu: dict[str, float], wall_mm: float, extra: float = 0.0) -> Look:
     """Enhancing wall, folds, chyme."""
-    def look(p: Points, distance):
+    def look(p: Points, distance: np.ndarray) -> np.ndarray:
         wall = _wall(distance, wall_mm)
         folds = 22 * np.clip(p.grain, 0, 2)
         return wall * hu["bowel_wall"] + (1 - wall) * (hu["chyme"] + extra + folds)
@@ -95,9 +95,9 @@ def _fluid_look(hu: dict, wall_mm: float, extra: float = 0.0):
     return look
 
 
-def _stomach_look(hu: dict):
+def _stomach_look(hu: dict[str, float]) -> Look:
     """Rugae, fluid, and gas in front of its level (the patient lies on the back)."""
-    def look(p: Points, distance):
+    def look(p: Points, distance: np.ndarray) -> np.ndarray:
         wall = _wall(distance + 1.2 * p.lumps + 0.6 * p.grain, 4.2)
         gas = np.clip(-36 - p.y, 0, 1)
         content = hu["fluid"] + 5 * p.lumps + gas * (hu["gas"] - hu["fluid"])
@@ -106,9 +106,9 @@ def _stomach_look(hu: dict):
     return look
 
 
-def _colon_look(hu: dict, gas_level: float):
+def _colon_look(hu: dict[str, float], gas_level: float) -> Look:
     """Thin wall; gas in front of `gas_level` (y, mm), stool with gas bubbles behind."""
-    def look(p: Points, distance):
+    def look(p: Points, distance: np.ndarray) -> np.ndarray:
         wall = _wall(distance, 1.8)
         gas = np.clip(gas_level - p.y + 0.5 * p.lumps, 0, 1)
         bubbles = np.clip((p.grain - 0.85) * 2.5, 0, 1)

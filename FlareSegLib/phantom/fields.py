@@ -27,7 +27,8 @@ class SmoothField:
         Half-size of the region that it covers, mm (x, y, z).
     """
 
-    def __init__(self, rng: np.random.Generator, width: float, half_extent=HALF_EXTENT):
+    def __init__(self, rng: np.random.Generator, width: float,
+                 half_extent: tuple[float, float, float] = HALF_EXTENT):
         self.width, self._half_extent = width, half_extent
         shape = [int(2 * half / width) + 5 for half in reversed(half_extent)]
         self._lattice = rng.standard_normal(shape, dtype=np.float32) / np.float32(_VARIANCE_PER_AXIS**1.5)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..shapes import Shape, ellipsoid, half_space, intersection, remembered, rotation, tube, union, without
-from .painting import Structure
+from ..shapes import Points, Shape, ellipsoid, half_space, intersection, remembered, rotation, tube, union, without
+from .painting import Look, Structure
 from .patient import Patient
 from .trunk import Trunk
 
@@ -116,12 +116,12 @@ def _pancreas(patient: Patient) -> Shape:
     return union(gland, uncinate, blend=8).roughened(1.0, 0.35)
 
 
-def organ_structures(organs: Organs, hu: dict) -> list[Structure]:
+def organ_structures(organs: Organs, hu: dict[str, float]) -> list[Structure]:
     """The organs in painting order, vessels apart."""
-    def mottled(name, amount):
+    def mottled(name: str, amount: float) -> Look:
         return lambda p, _: hu[name] + amount * p.lumps + 0.6 * amount * p.grain
 
-    def gland(p, _):
+    def gland(p: Points, _: np.ndarray) -> np.ndarray:
         """Lobules with fat in the clefts."""
         return hu["pancreas"] + 3 * p.lumps - 50 * np.clip(p.grain - 1.6, 0, 1)
 
@@ -138,9 +138,9 @@ def organ_structures(organs: Organs, hu: dict) -> list[Structure]:
     ]
 
 
-def _kidney_look(hu: dict):
+def _kidney_look(hu: dict[str, float]) -> Look:
     """Cortex 7 mm deep and between the pyramids; medulla inside."""
-    def look(p, distance):
+    def look(p: Points, distance: np.ndarray) -> np.ndarray:
         deep = np.clip((-distance - 6.5) / 2.0, 0, 1)
         pyramid = np.clip(0.9 + 0.9 * p.lumps + 0.5 * p.grain, 0, 1)
         return hu["cortex"] + 3 * p.grain + deep * pyramid * (hu["medulla"] - hu["cortex"])
@@ -148,7 +148,7 @@ def _kidney_look(hu: dict):
     return look
 
 
-def adrenal_structures(hu: dict) -> list[Structure]:
+def adrenal_structures(hu: dict[str, float]) -> list[Structure]:
     """Two thin limbs on each side, above the kidneys."""
     limbs = [[(-36, 12, 46), (-34, 24, 42), (-33, 36, 36)], [(-35, 18, 42), (-41, 30, 38), (-44, 38, 34)],
              [(34, 2, 40), (40, 12, 36), (46, 26, 30)], [(35, 6, 38), (34, 18, 34), (36, 30, 28)]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -34,7 +35,13 @@ class Patient:
         """A random generator of its own for each named part, so that parts do not disturb each other."""
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
 
-    def vary(self, name: str, spread: float, size: int | None = None):
+    @overload
+    def vary(self, name: str, spread: float) -> float: ...
+
+    @overload
+    def vary(self, name: str, spread: float, size: int) -> np.ndarray: ...
+
+    def vary(self, name: str, spread: float, size: int | None = None) -> float | np.ndarray:
         """Uniform deviation in ±spread (a float, or an array of `size`), fixed by the seed and the name."""
         values = self.rng(name).uniform(-spread, spread, size)
         return float(values) if size is None else values
@@ -46,5 +53,5 @@ def make_patient(seed: int, phase: str) -> Patient:
         raise ValueError(f"phase {phase!r} is none of {', '.join(PHASES)}")
     rng = np.random.default_rng([seed, 1])
     common = rng.uniform(-0.015, 0.015)
-    scale = tuple(float(v) for v in 1 + common + rng.uniform(-0.015, 0.015, 3))
-    return Patient(seed, phase, scale, float(rng.uniform(11.0, 25.0)))
+    x, y, z = (float(v) for v in 1 + common + rng.uniform(-0.015, 0.015, 3))
+    return Patient(seed, phase, (x, y, z), float(rng.uniform(11.0, 25.0)))

@@ -72,7 +72,8 @@ def make_phantom(seed: int = 0, size: tuple[int, int, int] = (512, 512, 100),
         For an unknown phase.
     """
     patient = make_patient(seed, phase)
-    origin = tuple(c - (n - 1) / 2 * step for c, n, step in zip(CENTRE, size, spacing))
+    left, posterior, superior = (c - (n - 1) / 2 * step for c, n, step in zip(CENTRE, size, spacing))
+    origin = left, posterior, superior
     axes = [o + step * np.arange(n) for o, n, step in zip(origin, size, spacing)]
     hu = np.full(size[::-1], AIR, np.float32)
     labels = np.zeros(size[::-1], np.uint8)
@@ -85,7 +86,8 @@ def make_phantom(seed: int = 0, size: tuple[int, int, int] = (512, 512, 100),
         paint(structures, body.points(axes[0], axes[1], axes[2][part]), hu[part], labels[part], edge)
 
     ct = scan(hu, spacing, patient.rng("noise"), 12.0 + patient.vary("noise", 1.5))
-    return Phantom(Volume(ct, tuple(spacing), origin), Volume(labels, tuple(spacing), origin))
+    mm = spacing[0], spacing[1], spacing[2]
+    return Phantom(Volume(ct, mm, origin), Volume(labels, mm, origin))
 
 
 class _Body:
@@ -99,12 +101,12 @@ class _Body:
 
     def points(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Points:
         """Return the anatomical points of a grid given by its axes in patient millimetres."""
-        axes = tuple(axis / scale for axis, scale in zip((x, y, z), self._scale))
+        axes = x / self._scale[0], y / self._scale[1], z / self._scale[2]
         bent = []
         for a, warp in enumerate(self._warps):
             along = axes[a].astype(np.float32).reshape([-1 if 2 - a == n else 1 for n in range(3)])
             bent.append(along + np.clip(np.float32(WARP_SD) * warp.on(*axes), -3 * WARP_SD, 3 * WARP_SD))
-        return Points(*bent, self._lumps.on(*axes), self._grain.on(*axes), axes, 3 * WARP_SD)
+        return Points(bent[0], bent[1], bent[2], self._lumps.on(*axes), self._grain.on(*axes), axes, 3 * WARP_SD)
 
 
 def _anatomy(patient: Patient) -> list[Structure]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..shapes import Points, Shape, column, ellipsoid, intersection, rotation, tube, without
-from .painting import Structure
+from .painting import Look, Structure
 
 LEVEL = 35.0  # height of a vertebra with its disc, mm
 DISC = 7.5
 FIRST_LUMBAR = 0.0
 
 
-def bone_look(hu: dict, cortex_mm: float, inside: str, cortex_hu: float | None = None):
+def bone_look(hu: dict[str, float], cortex_mm: float, inside: str, cortex_hu: float | None = None) -> Look:
     """Return a look with a cortical shell and spongy inside."""
     shell = hu["cortical"] if cortex_hu is None else cortex_hu
 
-    def look(p: Points, distance):
+    def look(p: Points, distance: np.ndarray) -> np.ndarray:
         depth = np.clip((-distance - cortex_mm) / 1.5, 0, 1)
         return shell + depth * (hu[inside] + 35 * p.grain + 15 * p.lumps - shell)
 
@@ -36,9 +36,9 @@ def _level_offset(p: Points) -> np.ndarray:
 
 def _at_each_level(shape: Shape, shift: float = 0.0) -> Shape:
     """Repeat a shape drawn around z = 0 at every vertebra, `shift` mm above its body's middle."""
-    def distance(p):
-        moved = _level_offset(p) - np.float32(shift)
-        moved = moved - LEVEL * np.round(moved / LEVEL)
+    def distance(p: Points) -> np.ndarray:
+        raised = _level_offset(p) - np.float32(shift)
+        moved = raised - LEVEL * np.round(raised / LEVEL)
         return shape.distance(Points(p.x, p.y, moved, p.lumps, p.grain, p.axes, p.margin))
 
     return Shape(distance, (*shape.lower[:2], -1e4), (*shape.upper[:2], 1e4))
@@ -48,7 +48,7 @@ def _vertebral_body() -> Shape:
     """A waisted drum between two end plates that sag in their middle."""
     drum = column((0, 36), (23, 17.5), 0.25)
 
-    def distance(p):
+    def distance(p: Points) -> np.ndarray:
         side = drum.distance(p) + 1.8 * (1 - (2 * p.z / (LEVEL - DISC)) ** 2)
         inward = np.clip(-side / 9, 0, 1)
         return np.maximum(side, np.abs(p.z) - np.float32((LEVEL - DISC) / 2) + 1.8 * inward)
@@ -56,12 +56,12 @@ def _vertebral_body() -> Shape:
     return Shape(distance, drum.lower, drum.upper)
 
 
-def _annulus(hu: dict):
+def _annulus(hu: dict[str, float]) -> Look:
     """A disc's fibrous ring around its softer core."""
     return lambda p, distance: hu["disc"] - 5 + 40 * np.clip((distance + 5) / 4, 0, 1) + 4 * p.grain
 
 
-def spine_structures(hu: dict) -> list[Structure]:
+def spine_structures(hu: dict[str, float]) -> list[Structure]:
     """Vertebral bodies, discs, canal and posterior elements; facets and spinous processes reach past the discs."""
     disc = column((0, 36), (21.5, 16), 0.25)
     ring = without(column((0, 62), (19, 14)), column((0, 60), (12, 9.5)))
@@ -98,7 +98,7 @@ def _rib_path(number: int) -> tuple[np.ndarray, np.ndarray]:
     return bone, cartilage
 
 
-def rib_structures(hu: dict) -> list[Structure]:
+def rib_structures(hu: dict[str, float]) -> list[Structure]:
     """Ribs 3 to 12 on both sides; higher ones do not reach the abdomen."""
     structures = []
     bony, gristly = bone_look(hu, 1.3, "marrow"), hu["cartilage"]
@@ -112,12 +112,12 @@ def rib_structures(hu: dict) -> list[Structure]:
     return structures
 
 
-def pelvis_structures(hu: dict) -> list[Structure]:
+def pelvis_structures(hu: dict[str, float]) -> list[Structure]:
     """Tops of the iliac wings."""
     wing = ellipsoid((-92, 32, -145), (7, 46, 42), rotation(about_z=-28, about_y=18))
     return [Structure(s, bone_look(hu, 1.8, "marrow")) for s in (wing, wing.mirrored())]
 
 
-def skeleton_structures(hu: dict) -> list[Structure]:
+def skeleton_structures(hu: dict[str, float]) -> list[Structure]:
     """All bones, in painting order."""
     return rib_structures(hu) + spine_structures(hu) + pelvis_structures(hu)

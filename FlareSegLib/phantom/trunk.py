@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..shapes import (EVERYWHERE, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube, union,
-                       without)
+from ..shapes import (EVERYWHERE, Corner, Points, Shape, column, ellipsoid, intersection, remembered, rotation, tube,
+                      union, without)
 from .painting import Structure
 from .patient import Patient
 
@@ -54,10 +54,10 @@ def _waist(z: np.ndarray) -> np.ndarray:
 
 def _dome(patient: Patient) -> Shape:
     """Everything below the diaphragm: two half-ellipsoids that go on as columns."""
-    def half(centre, radii):
+    def half(centre: Corner, radii: Corner) -> Shape:
         whole = ellipsoid(centre, radii)
 
-        def distance(p: Points):
+        def distance(p: Points) -> np.ndarray:
             raised = np.maximum(p.z, np.float32(centre[2]))
             return whole.distance(Points(p.x, p.y, raised, p.lumps, p.grain, p.axes, p.margin))
 
@@ -68,12 +68,12 @@ def _dome(patient: Patient) -> Shape:
                  half((56, -6, 0), (80, 92, left_top)), blend=25.0)
 
 
-def wall_structures(trunk: Trunk, hu: dict) -> list[Structure]:
+def wall_structures(trunk: Trunk, hu: dict[str, float]) -> list[Structure]:
     """Table, skin, subcutaneous fat, muscular wall and the fat inside it."""
-    def fat(p, _):
+    def fat(p: Points, _: np.ndarray) -> np.ndarray:
         return hu["fat"] + 5 * p.lumps + 4 * p.grain
 
-    def wall(p, distance):
+    def wall(p: Points, distance: np.ndarray) -> np.ndarray:
         """Three sheets of muscle with thin fat between; more fat where the noise is high."""
         depth = (distance + 1.5 * p.lumps) / 6.0
         seam = np.exp(-((np.abs(depth + 1.5) - 0.5) / 0.14) ** 2) * np.clip(p.lumps + 0.8, 0, 1)
@@ -98,9 +98,9 @@ def _all() -> Shape:
     return Shape(lambda p: np.full(p.x.shape, -1e3, np.float32), *EVERYWHERE)
 
 
-def muscle_structures(hu: dict) -> list[Structure]:
+def muscle_structures(hu: dict[str, float]) -> list[Structure]:
     """Muscles of the back, of the hind wall, and the diaphragm's crura."""
-    def striated(p, _):
+    def striated(p: Points, _: np.ndarray) -> np.ndarray:
         return hu["muscle"] + 4 * p.lumps - 75 * np.clip(p.grain + 0.6 * p.lumps - 1.7, 0, 1)
 
     erector = column((-34, 71), (30, 20), 0.4).roughened(1.5)
@@ -115,14 +115,14 @@ def muscle_structures(hu: dict) -> list[Structure]:
     return fat_layers + [Structure(shape, striated) for shape in sides] + [Structure(c, hu["muscle"]) for c in crura]
 
 
-def chest_structures(trunk: Trunk, hu: dict) -> list[Structure]:
+def chest_structures(trunk: Trunk, hu: dict[str, float]) -> list[Structure]:
     """Lungs with their vessels, the diaphragm, the heart's lower part."""
-    def lung(p, _):
+    def lung(p: Points, _: np.ndarray) -> np.ndarray:
         """Air with vessels: thin threads where two noises cross, denser towards the back."""
         thread = np.exp(-((p.lumps / 0.16) ** 2 + (p.grain / 0.35) ** 2))
         return hu["lung"] + 0.5 * p.y + 12 * p.lumps + 780 * thread
 
-    def above_sulcus(p):
+    def above_sulcus(p: Points) -> np.ndarray:
         return np.float32(14) - p.z + np.float32(0.12) * p.y
 
     chest = intersection(trunk.cavity.grown(-1.5), Shape(above_sulcus, (-1e4, -1e4, 0), (1e4, 1e4, 1e4)))
@@ -133,7 +133,7 @@ def chest_structures(trunk: Trunk, hu: dict) -> list[Structure]:
     pericardial = without(trunk.heart.grown(6), trunk.dome.grown(1.0))
     heart = without(trunk.heart, trunk.dome.grown(3.0), blend=6)
 
-    def myocardium(p, distance):
+    def myocardium(p: Points, distance: np.ndarray) -> np.ndarray:
         chamber = np.clip((-distance - 9) / 3, 0, 1) * np.clip(p.lumps * 1.5 + 1.2, 0, 1)
         return hu["heart"] * 0.8 + chamber * 0.2 * hu["heart"] + 4 * p.lumps
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..shapes import Shape, ellipsoid, intersection, tube, union
+from ..shapes import Coordinates, Shape, ellipsoid, intersection, tube, union
 from .organs import Organs
 from .painting import Structure
 from .patient import Patient
@@ -26,7 +28,7 @@ _PORTAL_BRANCHES = (
 )
 
 
-def liver_vessel_structures(patient: Patient, organs: Organs, hu: dict) -> list[Structure]:
+def liver_vessel_structures(patient: Patient, organs: Organs, hu: dict[str, float]) -> list[Structure]:
     """Hepatic veins and portal branches with side branches, inside the liver; labels stay the liver's."""
     rng = patient.rng("liver vessels")
     core = organs.liver.grown(-4.0)
@@ -38,7 +40,7 @@ def liver_vessel_structures(patient: Patient, organs: Organs, hu: dict) -> list[
     return structures
 
 
-def _side_branches(rng: np.random.Generator, points, radii) -> list[Shape]:
+def _side_branches(rng: np.random.Generator, points: Sequence[Coordinates], radii: Sequence[float]) -> list[Shape]:
     """A few thinner branches that leave each stretch of a vessel sideways."""
     branches = []
     for start, end, r0, r1 in zip(points, points[1:], radii, radii[1:]):
@@ -53,7 +55,7 @@ def _side_branches(rng: np.random.Generator, points, radii) -> list[Shape]:
     return branches
 
 
-def great_vessel_structures(hu: dict) -> list[Structure]:
+def great_vessel_structures(hu: dict[str, float]) -> list[Structure]:
     """Aorta with its branches, caval, renal and portal veins."""
     aorta = tube([(20, 26, 150), (18, 22, 90), (12, 9, 40), (7, 5, 0), (4, 4, -60), (2, 4, -150)],
                  [12.5, 12, 11, 10.5, 9.5, 9])
@@ -81,7 +83,7 @@ def great_vessel_structures(hu: dict) -> list[Structure]:
     ]
 
 
-def mesenteric_branch_structures(patient: Patient, hu: dict) -> list[Structure]:
+def mesenteric_branch_structures(patient: Patient, hu: dict[str, float]) -> list[Structure]:
     """Thin vessels that fan out through the mesentery's fat."""
     rng = patient.rng("mesentery")
     structures = []
@@ -93,7 +95,7 @@ def mesenteric_branch_structures(patient: Patient, hu: dict) -> list[Structure]:
     return structures
 
 
-def splenic_hilum_structures(organs: Organs, hu: dict) -> list[Structure]:
+def splenic_hilum_structures(organs: Organs, hu: dict[str, float]) -> list[Structure]:
     """Veins that enter the spleen's hollow side; labels stay the spleen's."""
     ends = [(96, 24, 50), (100, 34, 34), (96, 42, 18)]
     inside = ellipsoid((88, 28, 34), (22, 26, 30))

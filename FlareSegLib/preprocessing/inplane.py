@@ -32,7 +32,8 @@ class InPlanePlan:
     @property
     def corner(self) -> tuple[int, int]:
         """Row and column of the grid where the resampled slice begins."""
-        return tuple((whole - part) // 2 for whole, part in zip(self.grid, self.resampled_shape))
+        row, column = ((whole - part) // 2 for whole, part in zip(self.grid, self.resampled_shape))
+        return row, column
 
     @property
     def is_identity(self) -> bool:
@@ -40,7 +41,8 @@ class InPlanePlan:
         return self.slice_shape == self.resampled_shape == self.grid
 
 
-def plan_inplane(slice_shape, slice_spacing, working_spacing, model_grid, divisor) -> InPlanePlan:
+def plan_inplane(slice_shape: tuple[int, int], slice_spacing: tuple[float, float],
+                 working_spacing: tuple[float, float], model_grid: tuple[int, int], divisor: int) -> InPlanePlan:
     """Plan the way from a slice to the network's grid.
 
     Parameters
@@ -57,10 +59,10 @@ def plan_inplane(slice_shape, slice_spacing, working_spacing, model_grid, diviso
     divisor : int
         The network's input sides must be multiples of this.
     """
-    resampled = tuple(max(1, round(n * have / want))
-                      for n, have, want in zip(slice_shape, slice_spacing, working_spacing))
-    grid = tuple(max(side, -(-n // divisor) * divisor) for side, n in zip(model_grid, resampled))
-    return InPlanePlan(tuple(slice_shape), resampled, grid)
+    rows, columns = (max(1, round(n * have / want))
+                     for n, have, want in zip(slice_shape, slice_spacing, working_spacing))
+    height, width = (max(side, -(-n // divisor) * divisor) for side, n in zip(model_grid, (rows, columns)))
+    return InPlanePlan((slice_shape[0], slice_shape[1]), (rows, columns), (height, width))
 
 
 def to_grid(slices: torch.Tensor, plan: InPlanePlan, fill: float = AIR_HU) -> torch.Tensor:

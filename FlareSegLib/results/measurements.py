@@ -87,7 +87,8 @@ def organ_boxes(labels: np.ndarray, organs: tuple[Organ, ...]) -> list[tuple[sli
     return [found[organ.label - 1] for organ in organs]
 
 
-def _measure_organ(organ, box, hu, labels, voxel_ml) -> OrganMeasurement:
+def _measure_organ(organ: Organ, box: tuple[slice, ...] | None, hu: np.ndarray, labels: np.ndarray,
+                   voxel_ml: float) -> OrganMeasurement:
     if box is None:
         return OrganMeasurement(organ.name, organ.label, 0, 0.0, None, None, (), ())
     mask = labels[box] == organ.label
@@ -97,7 +98,7 @@ def _measure_organ(organ, box, hu, labels, voxel_ml) -> OrganMeasurement:
         _touched_faces(box, labels.shape), _component_volumes(mask, voxel_ml))
 
 
-def _touched_faces(box, shape) -> tuple[str, ...]:
+def _touched_faces(box: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[str, ...]:
     touched = []
     for extent, size, (first, last) in zip(box, shape, FACES):
         if extent.start == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..volumes.orientation import to_axial
@@ -84,20 +85,20 @@ def _organ_doubts(organ: OrganMeasurement, covered_mm: float) -> dict[str, str]:
     return {kind: sentence for kind, sentence in found.items() if sentence}
 
 
-def _missing(organ, covered_mm) -> str:
+def _missing(organ: OrganMeasurement, covered_mm: float) -> str:
     if covered_mm < SHORT_SCAN_MM:
         return (f"No {organ.name} was found: the scan covers only {covered_mm:.0f} mm from head to foot, "
                 f"so it may lie outside.")
     return f"No {organ.name} was found: check whether it was removed, lies outside the scan or was missed."
 
 
-def _cut_off(organ) -> str:
+def _cut_off(organ: OrganMeasurement) -> str:
     edges = "edge" if len(organ.touches_edge) == 1 else "edges"
     return (f"The {organ.name} reaches the {_listed(organ.touches_edge)} {edges} of the scan: it may be cut off, "
             f"and its volume ({organ.volume_ml:.0f} ml) incomplete.")
 
 
-def _unusual_volume(organ, normal) -> str | None:
+def _unusual_volume(organ: OrganMeasurement, normal: Normal) -> str | None:
     low, high = normal.volume_ml
     if organ.touches_edge or low <= organ.volume_ml <= high:
         return None
@@ -106,7 +107,7 @@ def _unusual_volume(organ, normal) -> str | None:
             f"usual in adults: check its outline.")
 
 
-def _unusual_pieces(organ, normal) -> str | None:
+def _unusual_pieces(organ: OrganMeasurement, normal: Normal) -> str | None:
     pieces = organ.components_ml
     if len(pieces) > normal.pieces:
         volumes = _listed([f"{ml:.0f}" for ml in pieces])
@@ -118,15 +119,15 @@ def _unusual_pieces(organ, normal) -> str | None:
     return None
 
 
-def _unusual_density(organ, normal) -> str | None:
+def _unusual_density(organ: OrganMeasurement, normal: Normal) -> str | None:
     low, high = normal.mean_hu
-    if low <= organ.mean_hu <= high:
+    if organ.mean_hu is None or low <= organ.mean_hu <= high:
         return None
     return (f"The mean density of the {organ.name} is {organ.mean_hu:.0f} HU, outside the {low:.0f} to {high:.0f} HU "
             f"that it can have: check its outline and the scan's HU values.")
 
 
-def _listed(words) -> str:
+def _listed(words: Sequence[str]) -> str:
     """Words as in a sentence: "a", "a and b", "a, b and c"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from ..volumes.volume import Volume
 from .measurements import organ_boxes
 from .views import WINDOW_LEVEL, WINDOW_WIDTH, Cut, Views, body_box, draw_cut, most_telling_plane
 from .writing import atomic_path, check_output
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 PREVIEW_SUFFIXES = (".png",)
 AXIAL_CUTS = 12
@@ -58,8 +63,8 @@ class Montage:
         return GAP + column * (self.tile[0] + GAP), GAP + row * (self.tile[1] + GAP)
 
 
-def write_preview(path, ct: Volume, label_map: Volume, organs: tuple[Organ, ...], title: str = "",
-                  overwrite: bool = False) -> None:
+def write_preview(path: str | PathLike[str], ct: Volume, label_map: Volume, organs: tuple[Organ, ...],
+                  title: str = "", overwrite: bool = False) -> None:
     """Write the picture as PNG, whole or not at all.
 
     Parameters
@@ -86,7 +91,7 @@ def write_preview(path, ct: Volume, label_map: Volume, organs: tuple[Organ, ...]
         picture.save(partial)
 
 
-def draw_preview(ct: Volume, label_map: Volume, organs: tuple[Organ, ...], title: str = ""):
+def draw_preview(ct: Volume, label_map: Volume, organs: tuple[Organ, ...], title: str = "") -> Picture:
     """Return the picture as a PIL image; see `write_preview`."""
     from PIL import Image
 
@@ -118,7 +123,7 @@ def axial_planes(first: int, last: int, count: int = AXIAL_CUTS) -> list[int]:
     return sorted({int(k) for k in np.clip(np.round(middles), first, last)}, reverse=True)
 
 
-def worth_showing(ct: Volume, labels: np.ndarray, organs) -> Views:
+def worth_showing(ct: Volume, labels: np.ndarray, organs: tuple[Organ, ...]) -> Views:
     """The body in plane; the organs and a margin along z."""
     rows, columns = body_box(ct)
     first, last = organ_range(labels, organs)
@@ -139,7 +144,7 @@ def _plan(views: Views, tiles: int, pixels_per_mm: float) -> Montage:
     return Montage(-(-tiles // COLUMNS), tile, max(STRIP_PIXELS[0], round(strip_mm * scale)), scale)
 
 
-def _axial_tile(views: Views, k: int, organs, pixels_per_mm: float):
+def _axial_tile(views: Views, k: int, organs: tuple[Organ, ...], pixels_per_mm: float) -> Picture:
     tile = draw_cut(views.axial(k), organs, pixels_per_mm)
     rows, columns = views.labels.shape[1:]
     z_mm = views.ct.index_to_physical(((columns - 1) / 2, (rows - 1) / 2, k))[2]
@@ -148,7 +153,8 @@ def _axial_tile(views: Views, k: int, organs, pixels_per_mm: float):
     return tile
 
 
-def _paste_side_views(picture, montage: Montage, views: Views, organs, planes) -> None:
+def _paste_side_views(picture: Picture, montage: Montage, views: Views, organs: tuple[Organ, ...],
+                      planes: list[int]) -> None:
     """One coronal and one sagittal cut; ticks on their edges mark the heights of the axial cuts."""
     coronal = views.coronal(most_telling_plane(views.labels, organs, 1))
     sagittal = views.sagittal(most_telling_plane(views.labels, organs, 2))
@@ -162,7 +168,7 @@ def _paste_side_views(picture, montage: Montage, views: Views, organs, planes) -
         left += view.width + GAP
 
 
-def _draw_ticks(view, cut: Cut, planes: list[int]) -> None:
+def _draw_ticks(view: Picture, cut: Cut, planes: list[int]) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(view)
@@ -172,7 +178,7 @@ def _draw_ticks(view, cut: Cut, planes: list[int]) -> None:
         draw.line([(0, y), (7, y)], FAINT)
 
 
-def _draw_legend(picture, montage: Montage, volumes: list[tuple[Organ, float]], title: str) -> None:
+def _draw_legend(picture: Picture, montage: Montage, volumes: list[tuple[Organ, float]], title: str) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
@@ -192,18 +198,19 @@ def _draw_legend(picture, montage: Montage, volumes: list[tuple[Organ, float]], 
         _write(picture, (left, y - 8), line, TEXT_PIXELS - 2, FAINT)
 
 
-def _organ_volumes(labels: np.ndarray, organs, voxel_ml: float) -> list[tuple[Organ, float]]:
+def _organ_volumes(labels: np.ndarray, organs: tuple[Organ, ...], voxel_ml: float) -> list[tuple[Organ, float]]:
     return [(organ, 0.0 if box is None else np.count_nonzero(labels[box] == organ.label) * voxel_ml)
             for organ, box in zip(organs, organ_boxes(labels, organs))]
 
 
-def _mark_sides(image, sides: str) -> None:
+def _mark_sides(image: Picture, sides: str) -> None:
     """Letters for what lies at the left and at the right edge."""
     _write(image, (10, image.height / 2), sides[0], anchor="lm")
     _write(image, (image.width - 10, image.height / 2), sides[1], anchor="rm")
 
 
-def _write(image, position, text: str, pixels: int = TEXT_PIXELS, colour=TEXT, anchor: str = "la") -> None:
+def _write(image: Picture, position: tuple[float, float], text: str, pixels: int = TEXT_PIXELS,
+           colour: tuple[int, int, int] = TEXT, anchor: str = "la") -> None:
     """Write with a dark rim, so that it is legible on bone too."""
     from PIL import ImageDraw, ImageFont
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..volumes.volume import Volume
@@ -22,7 +23,7 @@ REPORT_SUFFIXES = (".json",)
 
 
 def report_dict(segmentation: Segmentation, measurements: tuple[OrganMeasurement, ...], warnings: tuple[str, ...],
-                file_name: str | None = None) -> dict:
+                file_name: str | None = None) -> dict[str, Any]:
     """Return the report as plain dicts, lists and numbers. It holds no patient data.
 
     Parameters
@@ -53,7 +54,7 @@ def report_dict(segmentation: Segmentation, measurements: tuple[OrganMeasurement
     return report if file_name is None else {"file": file_name, **report}
 
 
-def write_report(path, report: dict, overwrite: bool = False) -> None:
+def write_report(path: str | PathLike[str], report: dict[str, Any], overwrite: bool = False) -> None:
     """Write a report as JSON (UTF-8), whole or not at all.
 
     Raises
@@ -94,7 +95,7 @@ def _known(megabytes: float) -> float | None:
     return None if math.isnan(megabytes) else round(megabytes, 1)
 
 
-def _geometry(volume: Volume) -> dict:
+def _geometry(volume: Volume) -> dict[str, list[int] | list[float]]:
     return {
         "size": list(volume.size),
         "spacing_mm": list(map(float, volume.spacing)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from os import PathLike
+from typing import TYPE_CHECKING
+
 from ..organs import Organ
 from ..volumes.orientation import to_axial
 from ..volumes.volume import Volume
@@ -9,13 +12,17 @@ from .preview import BACKGROUND, worth_showing
 from .views import draw_cut, most_telling_plane
 from .writing import atomic_path, check_output
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
 THUMBNAIL_SUFFIXES = (".jpg",)
 #: Width and height of the picture, pixels; each cut fills as much of its half as its shape allows.
 SIZE = (420, 210)
 GAP = 4
 
 
-def write_thumbnail(path, ct: Volume, label_map: Volume, organs: tuple[Organ, ...], overwrite: bool = False) -> None:
+def write_thumbnail(path: str | PathLike[str], ct: Volume, label_map: Volume, organs: tuple[Organ, ...],
+                    overwrite: bool = False) -> None:
     """Write the picture as JPEG, whole or not at all; parameters and errors as in `preview.write_preview`."""
     check_output(path, overwrite, THUMBNAIL_SUFFIXES)
     picture = draw_thumbnail(ct, label_map, organs)
@@ -23,7 +30,7 @@ def write_thumbnail(path, ct: Volume, label_map: Volume, organs: tuple[Organ, ..
         picture.save(partial, quality=85, subsampling=0)
 
 
-def draw_thumbnail(ct: Volume, label_map: Volume, organs: tuple[Organ, ...]):
+def draw_thumbnail(ct: Volume, label_map: Volume, organs: tuple[Organ, ...]) -> Picture:
     """Return a PIL image of `SIZE`: the axial and the coronal plane that show most of all organs."""
     from PIL import Image
 

@@ -7,12 +7,16 @@ in coronal and sagittal ones, where a sagittal cut has anterior on its left.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from ..organs import Organ
 from ..volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 WINDOW_LEVEL = 50.0
 WINDOW_WIDTH = 400.0
@@ -79,7 +83,8 @@ def body_box(ct: Volume) -> tuple[slice, slice]:
         return slice(0, ct.array.shape[1]), slice(0, ct.array.shape[2])
     largest = 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
     box = ndimage.find_objects(regions)[largest - 1]
-    return tuple(_widened(box[axis], step[axis], ct.array.shape[axis], ct.spacing[2 - axis]) for axis in (1, 2))
+    rows, columns = (_widened(box[a], step[a], ct.array.shape[a], ct.spacing[2 - a]) for a in (1, 2))
+    return rows, columns
 
 
 def most_telling_plane(labels: np.ndarray, organs: tuple[Organ, ...], axis: int) -> int:
@@ -92,7 +97,7 @@ def most_telling_plane(labels: np.ndarray, organs: tuple[Organ, ...], axis: int)
     return int(np.argmax(score)) if score.any() else labels.shape[axis] // 2
 
 
-def draw_cut(cut: Cut, organs: tuple[Organ, ...], pixels_per_mm: float):
+def draw_cut(cut: Cut, organs: tuple[Organ, ...], pixels_per_mm: float) -> Picture:
     """Return a PIL image of the cut with square pixels, its organs outlined in their colours."""
     from PIL import Image
 
@@ -111,7 +116,7 @@ def windowed(hu: np.ndarray) -> np.ndarray:
     return (np.clip(level, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def _outline(mask: np.ndarray, size: tuple[int, int]):
+def _outline(mask: np.ndarray, size: tuple[int, int]) -> Picture:
     """Opacity of a thin line along the border of the mask, at `size` (width, height)."""
     from PIL import Image, ImageDraw
     from skimage.measure import find_contours

@@ -7,7 +7,9 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +18,17 @@ from ..organs import Organ
 from ..volumes.volume import Volume
 from .seg_nrrd import seg_nrrd_fields
 
+if TYPE_CHECKING:
+    from SimpleITK import Image
+
 SEG_NRRD = ".seg.nrrd"
 
 #: What `write_segmentation` can write, by the end of the file's name.
 SEGMENTATION_SUFFIXES = (SEG_NRRD, ".nii.gz", ".nii", ".nrrd", ".mha")
 
 
-def write_segmentation(path, label_map: Volume, organs: tuple[Organ, ...], overwrite: bool = False) -> None:
+def write_segmentation(path: str | PathLike[str], label_map: Volume, organs: tuple[Organ, ...],
+                       overwrite: bool = False) -> None:
     """Write a label map; `.seg.nrrd` carries names, colours and codes, the other formats the values alone.
 
     Parameters
@@ -50,7 +56,8 @@ def write_segmentation(path, label_map: Volume, organs: tuple[Organ, ...], overw
         _write_image(image, partial)
 
 
-def check_output(path, overwrite: bool = False, suffixes: tuple[str, ...] | None = None) -> None:
+def check_output(path: str | PathLike[str], overwrite: bool = False,
+                 suffixes: tuple[str, ...] | None = None) -> None:
     """Find out before any work whether `path` can be written.
 
     Raises
@@ -77,7 +84,7 @@ def check_output(path, overwrite: bool = False, suffixes: tuple[str, ...] | None
 
 
 @contextmanager
-def atomic_path(path, overwrite: bool = False) -> Iterator[Path]:
+def atomic_path(path: str | PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it becomes `path`, on any exception it is removed.
 
     The temporary name ends as `path` does, so that writers which go by the suffix work.
@@ -102,7 +109,7 @@ def atomic_path(path, overwrite: bool = False) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _has_suffix(path, suffixes) -> bool:
+def _has_suffix(path: str | PathLike[str], suffixes: tuple[str, ...]) -> bool:
     return Path(path).name.lower().endswith(suffixes)
 
 
@@ -112,7 +119,7 @@ def _unwritable(path: Path, error: OSError) -> FlareSegError:
                                               f"that you may write to.")
 
 
-def _to_image(volume: Volume):
+def _to_image(volume: Volume) -> Image:
     import SimpleITK as sitk
 
     if volume.array.dtype != np.uint8:
@@ -124,7 +131,7 @@ def _to_image(volume: Volume):
     return image
 
 
-def _write_image(image, path: Path) -> None:
+def _write_image(image: Image, path: Path) -> None:
     """Write and read back: some of ITK's writers say nothing when the disk is full."""
     import SimpleITK as sitk
 

@@ -179,7 +179,8 @@ def geometry_warnings(volume: Volume) -> tuple[str, ...]:
 
 def axial_spacing(volume: Volume) -> tuple[float, float, float]:
     """Spacing along left, posterior, superior in mm, whatever the storage order."""
-    return tuple(float(volume.spacing[stored]) for stored in axis_order(volume.direction_matrix).axes)
+    left, posterior, superior = (float(volume.spacing[axis]) for axis in axis_order(volume.direction_matrix).axes)
+    return left, posterior, superior
 
 
 def strided_sample(array: np.ndarray) -> np.ndarray:

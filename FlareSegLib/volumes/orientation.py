@@ -42,11 +42,11 @@ def axis_order(direction: np.ndarray) -> AxisOrder:
     """
     direction = np.asarray(direction, dtype=float).reshape(3, 3)
 
-    def alignment(axes):
-        return sum(abs(direction[a, axes[a]]) for a in range(3))
+    def alignment(axes: tuple[int, ...]) -> float:
+        return float(sum(abs(direction[a, axes[a]]) for a in range(3)))
 
-    axes = max(permutations(range(3)), key=alignment)
-    return AxisOrder(axes, tuple(bool(direction[a, axes[a]] < 0) for a in range(3)))
+    x, y, z = max(permutations(range(3)), key=alignment)
+    return AxisOrder((x, y, z), (bool(direction[0, x] < 0), bool(direction[1, y] < 0), bool(direction[2, z] < 0)))
 
 
 def to_axial(volume: Volume) -> tuple[Volume, AxisOrder]:
@@ -72,7 +72,7 @@ def to_axial(volume: Volume) -> tuple[Volume, AxisOrder]:
         direction[:, a] = sign * volume.direction_matrix[:, stored]
     return Volume(
         array,
-        tuple(volume.spacing[order.axes[a]] for a in range(3)),
+        (volume.spacing[order.axes[0]], volume.spacing[order.axes[1]], volume.spacing[order.axes[2]]),
         tuple(volume.index_to_physical(corner).tolist()),
         tuple(direction.ravel().tolist()),
     ), order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -60,7 +61,7 @@ class Volume:
             raise ValueError(f"array of shape {array.shape} on a grid of shape {self.array.shape}")
         return replace(self, array=array)
 
-    def index_to_physical(self, index_ijk) -> np.ndarray:
+    def index_to_physical(self, index_ijk: ArrayLike) -> np.ndarray:
         """Patient coordinates (LPS, mm) of voxel indices of shape (..., 3) in i, j, k order."""
         scaled = np.asarray(index_ijk, dtype=float) * np.asarray(self.spacing)
         return scaled @ self.direction_matrix.T + np.asarray(self.origin)

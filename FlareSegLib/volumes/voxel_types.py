@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..errors import FlareSegError
@@ -34,7 +36,8 @@ def label_array(stored: np.ndarray) -> np.ndarray:
     return stored.astype(kind)
 
 
-def _smallest_type(array: np.ndarray, candidates, otherwise):
+def _smallest_type(array: np.ndarray, candidates: Sequence[type[np.integer]],
+                   otherwise: type[np.float32] | None) -> type[np.number] | None:
     """First candidate that is, or whose range holds, the array's type and values; empty arrays fit the first."""
     low, high = (array.min(), array.max()) if array.size else (0, 0)
     for kind in candidates:
