@@ -18,7 +18,7 @@ from .bundle import (DESCRIPTION_FILE, WEIGHTS_FILE, ModelBundle, new_folder, re
                      write_bundle, write_description)
 from .description import NAME, read_json
 
-DEFAULT_MODEL = "flareseg-starter"
+DEFAULT_MODEL = "flareseg-lite"
 #: Beside model.json and the weights: model card and licence.
 TEXT_SUFFIXES = {".md", ".txt"}
 LARGEST_TEXT = 2**20

@@ -71,8 +71,8 @@ How often a plausibility warning comes with a bad result, and with a good one, o
 CONDITIONS = """
 ## How far that lasts
 
-The same unseen CTs ({cts}) under other conditions; the changes are simulated, so they tell whether a result lasts and
-nothing of scanners. The mean change is against the same CTs as they are. "On the wrong side" is what lies on the other
+The same unseen CTs ({cts}) under other conditions, with networks of {steps} steps; the changes are simulated, so they
+tell whether a result lasts and nothing of scanners. The mean change is against the same CTs as they are. "On the wrong side" is what lies on the other
 side of the body's middle and more than {far:g} mm from the reference, of the worst CT. {stability} {storage}
 
 Dice:
@@ -143,6 +143,7 @@ def _conditions(rows: list[dict]) -> str:
     if not rows:
         return ""
     return CONDITIONS.format(cts=", ".join(dict.fromkeys(row["case"] for row in rows)), far=FAR_MM,
+                             steps=" and ".join(f"{steps:,}" for steps in sorted({row["steps"] for row in rows})),
                              stability=stability_sentence(rows), storage=storage_sentence(rows),
                              dice=condition_table(rows), nsd=condition_table(rows, "nsd"),
                              diseases=_diseases(rows))

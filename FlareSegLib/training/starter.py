@@ -23,8 +23,8 @@ STARTER_GRID = (256, 256)
 def starter_bundle(folder: Path = Path(), training: dict | None = None) -> ModelBundle:
     """Return what the starter model is, but for its weights."""
     return ModelBundle(
-        folder=folder, name="flareseg-starter", version="0.1.0",
-        title="FlareSeg starter model (light: 2.7 million parameters at 1.6 mm)",
+        folder=folder, name="flareseg-lite", version="0.2.0",
+        title="FlareSeg lite (2.7 million parameters at 1.6 mm)",
         network=STARTER_NETWORK, organs=FLARE_ORGANS, working_spacing=(STARTER_SPACING, STARTER_SPACING),
         grid=STARTER_GRID, normalisation=FLARE21_NORMALISATION, training=training or {},
         licence="For research use only. Trained in part on CTs under CC BY-NC-ND 3.0 (3D-IRCADb-01).",

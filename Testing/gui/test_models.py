@@ -10,7 +10,7 @@ import slicer
 from standin import dialogs
 from standin.waiting import wait_until
 
-STARTER = Path(__file__).resolve().parents[2] / "Resources" / "Models" / "flareseg-starter"
+STARTER = Path(__file__).resolve().parents[2] / "Resources" / "Models" / "flareseg-lite"
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def own_model(tmp_path):
     folder = tmp_path / "own model"
     shutil.copytree(STARTER, folder)
     description = (folder / "model.json").read_text("utf-8")
-    (folder / "model.json").write_text(description.replace('"flareseg-starter"', '"own"'), "utf-8")
+    (folder / "model.json").write_text(description.replace('"flareseg-lite"', '"own"'), "utf-8")
     return folder
 
 
@@ -41,8 +41,8 @@ def test_import_a_folder_and_remove_it(own_model, widget, ui):
     assert ui.modelComboBox.count == 2
     with dialogs.answered("Delete the imported model(s) own", qt.QMessageBox.Ok):
         ui.removeModelButton.click()
-    assert ui.modelComboBox.count == 1 and ui.modelComboBox.currentText.startswith("flareseg-starter")
-    assert widget.logic.getParameterNode().model == "flareseg-starter"
+    assert ui.modelComboBox.count == 1 and ui.modelComboBox.currentText.startswith("flareseg-lite")
+    assert widget.logic.getParameterNode().model == "flareseg-lite"
     assert not ui.clearModelsButton.enabled
 
 

@@ -36,7 +36,7 @@ def test_from_the_panel_into_the_node(make_ct, node, ui):
     assert node.GetParameter("device") == "CPU" and node.GetParameter("exact") == "True"
     assert node.GetParameter("keepLargest") == "True"
     assert node.GetParameter("skippedOrgans") == "kidney,spleen" and not organ_box(ui, "kidney").checked
-    assert node.GetParameter("model") == "flareseg-starter"
+    assert node.GetParameter("model") == "flareseg-lite"
 
 
 def test_from_the_node_into_the_panel(make_ct, node, ui):
@@ -62,12 +62,12 @@ def test_what_the_panel_asks_for(small_ct, node, widget, ui):
     options = widget.panel.options()
     assert options.organs == ("liver", "spleen") and options.device == "cpu" and options.exact is True
     assert options.keep_largest is True
-    assert options.model.endswith("flareseg-starter")
+    assert options.model.endswith("flareseg-lite")
 
 
 def test_a_model_that_is_not_there_any_more(node, ui):
     node.SetParameter("model", "gone")
-    assert ui.modelComboBox.currentText.startswith("flareseg-starter")
+    assert ui.modelComboBox.currentText.startswith("flareseg-lite")
 
 
 def test_another_module_is_open(make_ct, node, widget, ui):

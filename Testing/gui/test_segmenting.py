@@ -106,7 +106,7 @@ def test_the_log_tells_what_was_done(make_ct, scene, request):
     assert lines[1] == "Input: 96 x 96 x 16 voxels of 3.50 x 3.50 x 10.00 mm."
     assert lines.count(f"Input check: {ui.inputVerdictLabel.text}") == 1
     assert lines.count(f"Device: {ui.deviceLabel.text}") == 1
-    assert lines[2] == "Model: flareseg-starter 0.1.0; organs: liver, kidney, spleen, pancreas."
+    assert lines[2] == "Model: flareseg-lite 0.2.0; organs: liver, kidney, spleen, pancreas."
     report = report_of(node)
     assert report["warnings"] and report["notes"]
     assert all("\n".join(lines).count(sentence) == 1 for sentence in report["warnings"] + report["notes"])
@@ -267,7 +267,7 @@ def test_the_same_voxels_as_the_library(small_ct, widget, ui):
     ui.deviceComboBox.currentIndex = ui.deviceComboBox.findText("Processor (CPU)")
     ui.exactCheckBox.checked = True
     node = click_and_wait(widget, ui)
-    expected = segment(volume_from_node(small_ct), find_bundle("flareseg-starter"), device="cpu", exact=True)
+    expected = segment(volume_from_node(small_ct), find_bundle("flareseg-lite"), device="cpu", exact=True)
     for label, name in enumerate(NAMES, start=1):
         assert np.array_equal(voxels(node, name, small_ct), expected.label_map.array == label)
 

@@ -83,7 +83,7 @@ def test_the_library_works_from_where_it_is_installed(installed):
                           capture_output=True, text=True)
     file, model = done.stdout.split()
     assert Path(file).is_relative_to(installed)
-    assert model == "flareseg-starter"
+    assert model == "flareseg-lite"
 
 
 def test_a_file_that_is_not_listed_is_noticed(tmp_path):

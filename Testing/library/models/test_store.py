@@ -52,7 +52,7 @@ def failure(action, *arguments) -> FlareSegError:
         action(*arguments)
     assert contents(user_folder()) == before
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
-    assert "flareseg-" not in str(caught.value).replace("flareseg-starter", ""), "a temporary folder's name"
+    assert "flareseg-" not in str(caught.value).replace("flareseg-lite", ""), "a temporary folder's name"
     return caught.value
 
 
@@ -314,7 +314,7 @@ def test_a_damaged_bundle_does_not_break_the_list(models, source):
     assert folder == models / "other" and error.code == "model_invalid"
     assert failure(find_bundle, "other").code == "model_invalid"
     assert failure(find_bundle, "third").code == "model_not_found"
-    assert "flareseg-starter, tiny" in str(failure(find_bundle, "third"))
+    assert "flareseg-lite, tiny" in str(failure(find_bundle, "third"))
     remove_bundle("other")
     assert broken_bundles() == [] and not (models / "other").exists()
 

@@ -13,7 +13,7 @@ from FlareSegLib.results.report import organ_table, report_dict, write_report
 @pytest.fixture
 def result(abdomen):
     case = abdomen(missing=(3,))
-    segmentation = Segmentation(label_map=case.label_map, organs=case.organs, model="flareseg-starter 0.1.0",
+    segmentation = Segmentation(label_map=case.label_map, organs=case.organs, model="flareseg-lite 0.2.0",
                                 device="cpu", precision="float32", slices_run=93, seconds=12.34567,
                                 peak_memory_mb=812.3456, notes=("The graphics card ran out of memory.",))
     measurements = measure(case.ct, case.label_map, case.organs)
@@ -26,7 +26,7 @@ def test_report_says_everything_and_comes_back(result, tmp_path):
     write_report(path, report_dict(*result))
     report = json.loads(path.read_text(encoding="utf-8"))
     assert report["schema_version"] == 1
-    assert (report["model"], report["device"], report["precision"]) == ("flareseg-starter 0.1.0", "cpu", "float32")
+    assert (report["model"], report["device"], report["precision"]) == ("flareseg-lite 0.2.0", "cpu", "float32")
     assert report["geometry"]["size"] == [80, 60, 40]
     assert report["geometry"]["spacing_mm"] == [2.0, 2.5, 4.0]
     assert [organ["name"] for organ in report["organs"]] == ["liver", "kidney", "spleen", "pancreas"]
