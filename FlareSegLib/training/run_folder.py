@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,10 +97,22 @@ def _refuse_other_settings(path: Path, settings: dict) -> None:
 
 
 def save_checkpoint(run: RunFolder, state: dict) -> None:
-    """Write beside and rename, so that a kill leaves the last whole checkpoint."""
+    """Write beside and rename, so that a kill leaves the last whole checkpoint.
+
+    Raises
+    ------
+    FlareSegError
+        "output_unwritable"; the last checkpoint stays.
+    """
     partial = run.checkpoint.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, run.checkpoint)
+    try:
+        torch.save(state, partial)
+        os.replace(partial, run.checkpoint)
+    except (OSError, RuntimeError) as error:  # torch's own writer says RuntimeError where the disk is full
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise FlareSegError("output_unwritable", f"{run.checkpoint} cannot be written; make room there and go on with "
+                                                 "--resume.") from error
 
 
 def load_checkpoint(run: RunFolder) -> dict | None:

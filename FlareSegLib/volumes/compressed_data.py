@@ -14,6 +14,7 @@ from ..errors import FlareSegError
 
 HEADER_LIMIT = 1 << 16
 CHUNK_BYTES = 1 << 18
+LONGEST_FIELD = 512
 #: Of the largest image that is read (`sitk_bridge.MOST_VOXELS`) with 8 bytes a voxel; more keep their reader busy.
 MOST_BYTES = 1 << 34
 GZIP_OR_ZLIB = 47  # zlib's window bits: recognise either header
@@ -22,10 +23,12 @@ GZIP_OR_ZLIB = 47  # zlib's window bits: recognise either header
 def check_compressed_data(path: Path) -> None:
     """Raise "unreadable" where the compressed voxels of a NRRD or MetaImage file fail their checksum.
 
-    So does a header that names a pipe or a device as its data file, on which a reader would wait.
+    So does a header that names a pipe or a device as its data file, on which a reader would wait, and a NRRD header
+    whose lines are too long for ITK.
     Files without compression, or with headers that this does not understand, pass: ITK says what is wrong with them.
     """
     try:
+        _check_nrrd_lines(path)
         _check_data_file(path)
         place = compressed_voxels(path)
         if place is not None and not stream_is_whole(*place):
@@ -34,6 +37,25 @@ def check_compressed_data(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise FlareSegError("unreadable", f"{path} or its data file cannot be opened; check that both are there and "
                                           "readable.") from error
+
+
+def _check_nrrd_lines(path: Path) -> None:
+    """Refuse fields of more letters than ITK's reader has room for: it ends the process with a segmentation fault.
+
+    Comments and pairs of key and value may be of any length.
+    """
+    with open(path, "rb") as stream:
+        line = stream.readline(LONGEST_FIELD + 1)
+        if not line.startswith(b"NRRD"):
+            return
+        while line.strip():
+            pair = line[line.find(b":"):][:2] == b":="
+            if len(line) > LONGEST_FIELD and not (line.startswith(b"#") or pair):
+                raise FlareSegError("unreadable", f"{path} holds a line of its header that is far too long; export it "
+                                                  "again.")
+            while line and not line.endswith(b"\n"):  # the rest of a long one
+                line = stream.readline(HEADER_LIMIT)
+            line = stream.readline(LONGEST_FIELD + 1)
 
 
 def _check_data_file(path: Path) -> None:

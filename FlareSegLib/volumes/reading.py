@@ -107,7 +107,7 @@ def _read_image(path: Path) -> sitk.Image:
 
 def _itk_failure(path: Path, text: str) -> FlareSegError:
     """Say in one sentence what ITK's exception is about."""
-    if "allocate memory" in text or "bad_alloc" in text:
+    if "allocate memory" in text or "bad_alloc" in text or "nifti_image_load failed" in text:  # the file is whole
         return FlareSegError("out_of_memory", f"There is not enough memory to read {path}; close other programs or use "
                                               "a machine with more.")
     if "orthonormal" in text:

@@ -124,6 +124,8 @@ def _read_fields(arguments: list[str], lines: Iterator[bytes]) -> dict:
         fields = json.loads(text.decode("utf-8"))
         for each in texts(fields):
             _check_file_name(each)
+        if isinstance(fields, dict) and not all(name.isprintable() for name in fields):
+            raise ValueError("a field that is none")
         return fields
     except OSError as error:
         raise FlareSegError("not_found", f"The job file cannot be read ({error.strerror}); check its path.") from error

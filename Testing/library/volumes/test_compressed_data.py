@@ -95,6 +95,20 @@ def test_a_data_file_on_which_one_would_wait_is_refused(tmp_path, name, header):
     assert caught.value.code == "unreadable"
 
 
+@pytest.mark.parametrize("line", ["type: " + 1200 * "s", 1200 * "x", "space directions: (1,0," + 1200 * "9" + ")"])
+def test_header_lines_that_crash_itk_are_refused(ct, tmp_path, line):
+    path = tmp_path / "ct.nrrd"
+    sitk.WriteImage(sitk_from_volume(ct), str(path))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"NRRD0004\n", b"NRRD0004\n" + line.encode() + b"\n"))
+    with pytest.raises(FlareSegError, match="far too long") as caught:
+        read_volume(path)
+    assert caught.value.code == "unreadable"
+    harmless = b"NRRD0004\n#" + 5000 * b"c" + b"\nkey:=" + 70_000 * b"v" + b"\n"
+    path.write_bytes(content.replace(b"NRRD0004\n", harmless))
+    assert read_volume(path).size == ct.size
+
+
 def test_sizes_that_no_ct_has_are_refused_before_room_is_made(tmp_path):
     path = tmp_path / "x.nrrd"
     path.write_bytes(b"NRRD0004\ntype: short\ndimension: 3\nsizes: 2048 2048 2048\nendian: little\n"
