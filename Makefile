@@ -17,6 +17,7 @@ demo: $(VENV)/installed
 	@mkdir -p demo
 	@test "$(CT)" != demo/phantom.nii.gz || $(BIN)/flareseg phantom -o demo/phantom.nii.gz --overwrite
 	$(BIN)/flareseg segment "$(CT)" -o demo/organs.seg.nrrd --preview demo/organs.png --report demo/organs.json --overwrite
+	@echo; echo 'Look at demo/organs.png; 3D Slicer opens demo/organs.seg.nrrd. Research use only.'
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
@@ -40,6 +41,7 @@ clean:
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'FlareSeg needs Python 3.11 or later; set PYTHON=…')"
+	@echo 'Installing into $(VENV): some minutes and 1.5 GB or more ...'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
 	@touch $@

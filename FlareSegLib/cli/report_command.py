@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> None:
     if options.images is not None and options.predictions is None:
         raise FlareSegError("bad_option", "--images goes with --predictions and --references.")
     if find_spec("matplotlib") is None:
-        raise FlareSegError("missing_package", "The report's figures need matplotlib; install flareseg[report].")
+        raise FlareSegError("missing_package", "The report's figures need matplotlib; install it with: "
+                                               'pip install "flareseg[report]".')
     from ..evaluation.report import PAGE_NAME, write_report
     from ..evaluation.rows import read_evaluation
 

@@ -38,7 +38,7 @@ def choose_runtime(device: Device, network: UNetSpec, requested: str = "auto") -
         return _reasoned(device, "openvino", f"OpenVINO {version} runs the network.")
     code, why = hindrance
     if requested == "openvino":
-        raise FlareSegError(code, f"OpenVINO cannot run this: {why}; use --runtime auto.")
+        raise FlareSegError(code, f"OpenVINO cannot run the network: {why}; use --runtime auto.")
     # on a GPU nobody expects it
     return _reasoned(device, "torch", f"PyTorch runs the network: {why}." if device.name == "cpu" else "")
 

@@ -53,6 +53,11 @@ def test_a_label_map_without_names_is_read_by_flares_numbers(tmp_path, files):
         *((organ.label, organ.name) for organ in FLARE_ORGANS), (9, "label 9")]
 
 
+def test_a_dicom_seg_is_refused_with_a_way_out(files):
+    failure = refusal(files[0], "organs.dcm")
+    assert failure.code == "unsupported_type" and "two -o" in str(failure)
+
+
 def test_names_in_a_seg_nrrd_are_believed_whatever_their_numbers(tmp_path, files):
     _, label_map = make_volumes(read_case(*files).ct.direction)
     fields = {"Segment0_LabelValue": "1", "Segment0_Name": "Spleen", "Segment1_LabelValue": "4",
