@@ -1,6 +1,7 @@
 # make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
 # make demo CT=path   the same with a CT of yours
 # make test           install and run all tests
+# make fuzz SECONDS=60  fuzz every reader of strangers' files, so long each (installs atheris)
 # make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
 # make bench-scaling  how the time grows with slices, spacing and threads: a table and scaling.png
 # make bench-training the benchmark against nnU-Net's own trainer and loader (installs the same)
@@ -10,8 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 CT ?= demo/phantom.nii.gz
+SECONDS ?= 60
 
-.PHONY: demo test bench bench-scaling bench-training lint clean
+.PHONY: demo test fuzz bench bench-scaling bench-training lint clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -21,6 +23,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/installed-test
+	$(PIP) -e ".[fuzz]"
+	$(BIN)/python -m Testing.fuzz --seconds $(SECONDS)
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python Testing/benchmarks/predictor.py

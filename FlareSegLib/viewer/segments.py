@@ -32,8 +32,10 @@ def organs_in(path: Path, labels: np.ndarray) -> tuple[Organ, ...]:
     Raises
     ------
     FlareSegError
-        "unsupported_type" for values below 0 or above 255.
+        "unsupported_type" for values below 0 or above 255, "empty" without voxels.
     """
+    if not labels.size:
+        raise FlareSegError("empty", f"{path} holds no voxels; there is nothing to show.")
     if labels.min() < 0 or labels.max() > MOST_LABELS:
         raise FlareSegError("unsupported_type", f"The segmentation holds values from {labels.min()} to {labels.max()}; "
                                                 f"give a label map of 0 to {MOST_LABELS}, and the CT first.")

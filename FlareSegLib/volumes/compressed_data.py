@@ -29,7 +29,7 @@ def check_compressed_data(path: Path) -> None:
     """
     try:
         _check_nrrd_lines(path)
-        _check_data_file(path)
+        _check_header(path)
         place = compressed_voxels(path)
         if place is not None and not stream_is_whole(*place):
             raise FlareSegError("unreadable", f"The compressed voxels of {path} are damaged or cut short; "
@@ -58,9 +58,12 @@ def _check_nrrd_lines(path: Path) -> None:
             line = stream.readline(LONGEST_FIELD + 1)
 
 
-def _check_data_file(path: Path) -> None:
+def _check_header(path: Path) -> None:
     with open(path, "rb") as stream:
         start = stream.read(HEADER_LIMIT)
+    dimensions = re.findall(rb"NDims[ \t]*=[ \t]*([^\r\n]*)", start) if not start.startswith(b"NRRD") else []
+    if not all(re.fullmatch(rb"[1-9][ \t]*", each) for each in dimensions):  # of more, ITK counts for ever
+        raise FlareSegError("unreadable", f"{path} tells of dimensions that no image has; export it again.")
     named = _field(start, rb"(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*([^\r\n]+?)[ \t]*\r?$")
     data_file = path.parent / named[1].decode("utf-8", "replace") if named else path
     if data_file.exists() and not (data_file.is_file() or data_file.is_dir()):
