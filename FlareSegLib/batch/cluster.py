@@ -7,7 +7,7 @@ scheduler, ``distributed.scheduler.allowed-failures`` times (3 unless configured
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
@@ -16,6 +16,8 @@ from .records import Record
 from .work import Task, segment_case
 
 if TYPE_CHECKING:
+    from distributed import Client, Future
+
     from .run import Workers
 
 CONNECT_SECONDS = 20
@@ -45,18 +47,18 @@ def cluster_workers(scheduler: str, resources: dict[str, float],
     try:
         import distributed  # noqa: F401
     except ImportError as error:
-        raise FlareSegError("missing_package", "A cluster needs Dask; install flareseg[cluster] here and on the "
-                                               "workers.") from error
+        raise FlareSegError("missing_package", "A cluster needs Dask; install it here and on the workers with: "
+                                               'pip install "flareseg[cluster]".') from error
     return lambda tasks: _run(tasks, scheduler, resources, log)
 
 
 def _run(tasks: list[Task], scheduler: str, resources: dict[str, float],
-         log: Callable[[str], None]) -> Iterator[tuple[Task, Record | Died]]:
+         log: Callable[[str], None]) -> Generator[tuple[Task, Record | Died], None, None]:
     import dask
-    from distributed import Client, as_completed
+    import distributed
 
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         raise FlareSegError("scheduler_unreachable", f"No Dask scheduler answers at {scheduler}; check the address and "
                                                      "that it runs.") from error
@@ -68,20 +70,20 @@ def _run(tasks: list[Task], scheduler: str, resources: dict[str, float],
         futures = {client.submit(segment_case, task, key=f"flareseg-{run}-{number}", pure=False,
                                  resources=resources or None): task for number, task in enumerate(tasks)}
         try:
-            for future in as_completed(futures, loop=client.loop):
+            for future in distributed.as_completed(futures, loop=client.loop):
                 task = futures.pop(future)
                 yield task, _made(future, dask.config.get("distributed.scheduler.allowed-failures", 3))
         finally:  # those that are running end by themselves; what they complete counts
             client.cancel(list(futures), force=True)
 
 
-def _suitable(client, resources: dict[str, float]) -> bool:
+def _suitable(client: Client, resources: dict[str, float]) -> bool:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return any(all(worker.get("resources", {}).get(name, 0) >= amount for name, amount in resources.items())
                for worker in workers)
 
 
-def _made(future, allowed_failures: int) -> Record | Died:
+def _made(future: Future[Record], allowed_failures: int) -> Record | Died:
     """A task's record; what is raised here would be raised for every other case, too."""
     from distributed import KilledWorker
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from ..evaluation.page import facts, heading, page, paragraph, table
 from .records import DONE, FAILED, Record
@@ -90,7 +91,7 @@ def _card(out: Path, record: Record, colours: dict[str, tuple[int, int, int]]) -
             f"{f'<ul>{sentences}</ul>' if sentences else ''}</div>")
 
 
-def _volume(organ: dict) -> str:
+def _volume(organ: dict[str, Any]) -> str:
     return f"{organ['volume_ml']:.0f} ml" if organ["voxels"] else "not found"
 
 

@@ -79,7 +79,8 @@ class _Found:
         return self.listed[folder]
 
 
-def find_sources(inputs: Iterable[str | os.PathLike], leave_out: Path | None = None) -> tuple[tuple[Source, ...], int]:
+def find_sources(inputs: Iterable[str | os.PathLike[str]],
+                 leave_out: Path | None = None) -> tuple[tuple[Source, ...], int]:
     """Return all CTs that the inputs name, each once, and how many DICOM series in folders are no CT.
 
     What is named and is not there, or holds no CT, is among them, to fail as a case of its own.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -31,7 +31,7 @@ from .work import Task, segment_case, take_one_gpu
 
 Progress = Callable[[int, int], None]
 #: Gives tasks to workers and yields each exactly once with its record, or `Died` where its worker died every time.
-Workers = Callable[[list[Task]], Iterator[tuple[Task, Record | Died]]]
+Workers = Callable[[list[Task]], Generator[tuple[Task, Record | Died], None, None]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def local_workers(processes: int = 1) -> Workers:
     if processes < 1:
         raise FlareSegError("bad_option", f"{processes} jobs are too few; use 1 or more.")
 
-    def run(tasks: list[Task]) -> Iterator[tuple[Task, Record | Died]]:
+    def run(tasks: list[Task]) -> Generator[tuple[Task, Record | Died], None, None]:
         if processes > 1:
             tasks = [_with_threads(task, max(1, _cores() // processes)) for task in tasks]
         return run_tasks(tasks, segment_case, processes, take_one_gpu)

@@ -79,8 +79,8 @@ def _of_dataset(dataset: RawDataset) -> tuple[SourceCase, ...]:
     known = {organ.label: organ.name for organ in FLARE_ORGANS}
     for organ in dataset.organs:
         if known.get(organ.label) != organ.name:
-            raise FlareSegError("bad_training_data", f"Label {organ.label} of {dataset.folder} is {organ.name!r}; diseases "
-                                "are simulated in FLARE21's organs, "
+            raise FlareSegError("bad_training_data", f"Label {organ.label} of {dataset.folder} is {organ.name!r}; "
+                                "diseases are simulated in FLARE21's organs, "
                                 f"{', '.join(f'{label} {name}' for label, name in known.items())}.")
     patients = _patients_told(dataset.folder)
     return tuple(SourceCase(case.name, patients.get(case.name, case.name), case.image, case.labels)

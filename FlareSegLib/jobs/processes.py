@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -43,7 +43,7 @@ class _Slot:
 
 
 def run_tasks(tasks: Iterable[Any], work: Callable[[Any], Any], processes: int,
-              begin: Callable[[int], None] | None = None) -> Iterator[tuple[Any, Any]]:
+              begin: Callable[[int], None] | None = None) -> Generator[tuple[Any, Any], None, None]:
     """Yield each task exactly once with what the work made of it, as they end.
 
     A process that dies is replaced, and its task given out again, last of all. When the caller stops (an exception, a

@@ -48,8 +48,8 @@ def read_case(ct_path: str | Path, segmentation_path: str | Path, series: str | 
         label map without a label, "unsupported_type" for values that are no labels and for a DICOM SEG.
     """
     if str(segmentation_path).lower().endswith(".dcm"):
-        raise FlareSegError("unsupported_type", f"{segmentation_path}: a DICOM SEG cannot be shown here; give a .seg.nrrd "
-                                                "or a label map (flareseg segment writes both with two -o).")
+        raise FlareSegError("unsupported_type", f"{segmentation_path}: a DICOM SEG cannot be shown here; give a "
+                                                ".seg.nrrd or a label map (flareseg segment writes both with two -o).")
     label_map = read_label_map(segmentation_path)
     organs = organs_in(Path(segmentation_path), label_map.array)
     if not label_map.array.any():

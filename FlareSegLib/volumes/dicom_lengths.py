@@ -36,7 +36,7 @@ def lengths_fit(path: Path) -> bool:
         return True
 
 
-def _all_fit(content) -> bool:
+def _all_fit(content: mmap.mmap) -> bool:
     marked = content[128:132] == b"DICM"
     found = _TRANSFER_SYNTAX.search(content[:1024]) if marked else None
     syntax = found[1] if found else b""
@@ -57,7 +57,7 @@ def _all_fit(content) -> bool:
     return True
 
 
-def _value(content, offset: int, order: str, implicit: bool) -> tuple[int, int]:
+def _value(content: mmap.mmap, offset: int, order: str, implicit: bool) -> tuple[int, int]:
     """Where an element's value begins, and its length; a representation that is none is taken for half a length."""
     kind = content[offset:offset + 2]
     if not implicit and kind in SHORT:

@@ -11,6 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -142,7 +143,7 @@ def check_geometry(header: NiftiHeader) -> None:
                                                 "voxel spacings; export the CT again.")
 
 
-def _open(path: Path):
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
     with open(path, "rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if zipped else open(path, "rb")

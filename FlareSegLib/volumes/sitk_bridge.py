@@ -6,6 +6,7 @@ import locale
 import math
 import os
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ MOST_VOXELS = 1 << 31
 _silence = threading.RLock()
 
 
-def volume_from_sitk(image: sitk.Image, voxels=np.array) -> Volume:
+def volume_from_sitk(image: sitk.Image, voxels: Callable[[np.ndarray], np.ndarray] = np.array) -> Volume:
     """Return a SimpleITK image as a volume that owns its voxels.
 
     Parameters
@@ -79,7 +80,7 @@ def refuse_unusable_image(size: tuple[int, ...], components: int, pixel_type: st
 
 
 @contextmanager
-def quiet_itk():
+def quiet_itk() -> Iterator[None]:
     """Keep ITK's warnings, and what its format libraries print on stderr, off the terminal.
 
     The C++ libraries write to file descriptor 2 directly, so that it is pointed at nothing for the while. A reader
