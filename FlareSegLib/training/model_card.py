@@ -72,8 +72,9 @@ CONDITIONS = """
 ## How far that lasts
 
 The same unseen CTs ({cts}) under other conditions, with networks of {steps} steps; the changes are simulated, so they
-tell whether a result lasts and nothing of scanners. The mean change is against the same CTs as they are. "On the wrong side" is what lies on the other
-side of the body's middle and more than {far:g} mm from the reference, of the worst CT. {stability} {storage}
+tell whether a result lasts and nothing of scanners. The mean change is against the same CTs as they are. "On the wrong
+side" is what lies on the other side of the body's middle and more than {far:g} mm from the reference, of the worst CT.
+{stability} {storage}
 
 Dice:
 
