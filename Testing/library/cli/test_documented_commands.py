@@ -70,7 +70,8 @@ def test_every_command_is_told_of():
 
 @pytest.mark.parametrize(("place", "words"), PYTHON, ids=names(PYTHON))
 def test_the_program_is_there_and_names_its_options(place, words):
-    path = ROOT / (words[1].replace(".", "/") + ".py" if words[0] == "-m" else words[0])
+    path = ROOT / (words[1].replace(".", "/") if words[0] == "-m" else words[0])
+    path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
     source = path.read_text(encoding="utf-8")
     options = [word.removeprefix("--") for word in words[1:] if word.startswith("--")]
     unknown = [name for name in options if not re.search(rf'"(--)?{re.escape(name)}"', source)]
@@ -84,7 +85,7 @@ def test_make_has_the_targets():
 
 def test_extras_can_be_installed():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    told = {name for text in TEXTS.values() for group in re.findall(r'"\.\[([\w,-]+)]"', text)
+    told = {name for text in TEXTS.values() for group in re.findall(r'"(?:\.|flareseg)\[([\w,-]+)]"', text)
             for name in group.split(",")}
     assert told and told <= set(extras)
 
