@@ -19,8 +19,20 @@ def nodes():
     return sorted(node.GetID() for node in found if not node.GetHideFromEditors())
 
 
+#: Processes that tests before have left on purpose (multiprocessing keeps a server to fork from).
+EARLIER: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def earlier_processes():
+    EARLIER.clear()
+    EARLIER.update(psutil.Process().children(recursive=True))
+
+
 def children():
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    """Processes that the test has started and that still run."""
+    started = [child for child in psutil.Process().children(recursive=True) if child not in EARLIER]
+    return [child for child in started if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def nothing_is_left():
