@@ -19,7 +19,7 @@ import numpy as np
 from .. import __version__
 from ..errors import FlareSegError
 from ..jobs.claim import claim, sweep
-from ..jobs.processes import Died, run_tasks
+from ..jobs.processes import Died, run_tasks, take_one_core
 from ..jobs.staging import Staging
 from .contact_sheet import draw_variant, write_contact_sheets
 from .datasets import Item, Layout, plan_items, write_descriptions, write_nifti
@@ -188,7 +188,7 @@ def _reports(plan: Plan, missing: list[Item], find: Find, jobs: int) -> Iterator
         for task in tasks:
             yield from _make(*task)
         return
-    with closing(run_tasks(tasks, _make_all, jobs, _take_one_core)) as ended:
+    with closing(run_tasks(tasks, _make_all, jobs, take_one_core)) as ended:
         for (_, items, _), reports in ended:
             if isinstance(reports, Died):
                 reports = [_Report((), (), (f"{items[0].source.name}: its process died {reports.attempts} times, most "
@@ -204,12 +204,6 @@ def _tasks(missing: list[Item], jobs: int) -> list[list[Item]]:
         by_case.setdefault(item.source.name, []).append(item)
     parts = -(-jobs // len(by_case)) if by_case else 1
     return [list(part) for items in by_case.values() for part in (items[n::parts] for n in range(parts)) if part]
-
-
-def _take_one_core(number: int) -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _make_all(task: tuple[Plan, list[Item], Find]) -> list[_Report]:

@@ -18,14 +18,13 @@ import numpy as np
 from ..errors import FlareSegError
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
-from ..training.cases import read_case_labels, read_case_list
+from ..training.cases import read_case_labels
 from ..training.json_files import write_json
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
 from .altered_scans import AS_IT_IS, THICKNESSES_MM, Condition, all_conditions
-from .held_out import (SIDES, agreement, checkpoint_without, find_labels, known_organs, read_checkpoint, warned,
-                       wrong_side_ml)
+from .held_out import SIDES, agreement, find_labels, known_organs, unseen_cases, warned, wrong_side_ml
 
 #: Organs whose results are compared with the unchanged scan's, and groups whose voxels can be compared one by one.
 NAMES = tuple(organ.name for organ in FLARE_ORGANS)
@@ -199,15 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = tuple(condition for condition in all_conditions() if condition is AS_IT_IS or any(
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
     rows = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
-    for entry in read_case_list():
-        if options.cases and entry["name"] not in options.cases:
-            continue
-        checkpoint = checkpoint_without(options.runs, entry["patient"])
-        if checkpoint is None:
-            print(f"{entry['name']}: no without_{entry['patient']}.pt, not evaluated")
-            continue
-        network, steps = read_checkpoint(checkpoint)
-
+    for entry, network, steps in unseen_cases(options.runs, options.cases):
         def add(row: dict, steps: int = steps) -> None:
             rows.append({**row, "steps": steps})
             write_json(options.json, rows, indent=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
 from ..results.measurements import measure
 from ..results.plausibility import doubts
+from ..training.cases import read_case_list
 from ..training.starter import STARTER_NETWORK, starter_bundle
 from ..volumes.orientation import from_axial, to_axial
 from ..volumes.volume import Volume
@@ -46,6 +48,28 @@ def checkpoint_without(runs: Path, patient: str) -> Path | None:
         if patient in path.stem.removeprefix("without_").split("+"):
             return path
     return None
+
+
+def unseen_cases(runs: Path, names: Sequence[str] | None = None) -> Iterator[tuple[dict, UNet2D, int]]:
+    """Yield each entry of the case list with a network that has not seen its patient, and that network's steps.
+
+    Entries without such a network are told of on the terminal and passed over.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of `checkpoint_without`.
+    names : sequence of str, optional
+        Only these CTs.
+    """
+    for entry in read_case_list():
+        if names and entry["name"] not in names:
+            continue
+        checkpoint = checkpoint_without(runs, entry["patient"])
+        if checkpoint is None:
+            print(f"{entry['name']}: no without_{entry['patient']}.pt, not evaluated")
+            continue
+        yield entry, *read_checkpoint(checkpoint)
 
 
 def find_labels(ct: Volume, network: UNet2D) -> Volume:

@@ -16,11 +16,10 @@ import numpy as np
 from ..inference.postprocess import keep_largest_pieces
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
-from ..training.cases import read_case_list
 from ..training.json_files import write_json
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
-from .held_out import agreement, checkpoint_without, find_labels, known_organs, read_checkpoint, warned, wrong_side_ml
+from .held_out import agreement, find_labels, known_organs, unseen_cases, warned, wrong_side_ml
 from .statistics import bootstrap_interval
 
 #: Against what a row compares; "islands removed" is the result of ``--keep-largest``.
@@ -118,14 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
     rows = []
-    for entry in read_case_list():
-        if options.cases and entry["name"] not in options.cases:
-            continue
-        checkpoint = checkpoint_without(options.runs, entry["patient"])
-        if checkpoint is None:
-            print(f"{entry['name']}: no without_{entry['patient']}.pt, not evaluated")
-            continue
-        network, steps = read_checkpoint(checkpoint)
+    for entry, network, steps in unseen_cases(options.runs, options.cases):
         rows += [{**row, "training": f"{steps} steps{options.note}"}
                  for row in evaluate_case(entry, options.data, network)]
         print(f"{entry['name']}: {rows[-1]['dice']}", flush=True)

@@ -183,6 +183,13 @@ def stand_by_the_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def take_one_core(number: int) -> None:
+    """Let torch use one thread: for `run_tasks`' `begin`, where there are as many processes as cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
     """Ctrl-C during the start would print a traceback of Python's own in the process that is starting."""

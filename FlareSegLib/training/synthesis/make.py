@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ...disease.case import UNKNOWN
 from ...errors import FlareSegError
+from ...jobs.processes import Died, run_tasks, take_one_core
 from ...organs import FLARE_ORGANS
 from ...volumes.orientation import to_axial
 from ...volumes.reading import read_volume
@@ -131,23 +131,12 @@ def _made(plan: Plan, sources: Sources, missing, jobs: int):
         for item in missing:
             yield _make(plan, sources, item)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin_process) as pool:
-        running = [pool.submit(_make, plan, sources, item) for item in missing]
-        try:
-            for future in as_completed(running):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise FlareSegError("out_of_memory", "A process ended unexpectedly, most likely for want of memory; give "
-                                                 "the same command again with fewer --jobs.") from error
-        finally:
-            for future in running:
-                future.cancel()
-
-
-def _begin_process() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    with closing(run_tasks(missing, partial(_make, plan, sources), jobs, take_one_core)) as ended:
+        for _, made in ended:
+            if isinstance(made, Died):
+                raise FlareSegError("out_of_memory", f"A case's process died {made.attempts} times, most likely for "
+                                                     "want of memory; give the same command again with fewer --jobs.")
+            yield made
 
 
 def _make(plan: Plan, sources: Sources, item: int | str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from FlareSegLib.evaluation import conditions
+from FlareSegLib.evaluation import conditions, held_out
 from FlareSegLib.networks.unet2d import UNet2D
 from FlareSegLib.phantom.phantom import make_phantom
 from FlareSegLib.training.starter import STARTER_NETWORK
@@ -33,7 +33,7 @@ def place(tmp_path_factory):
 
 
 def run(place, monkeypatch, *words):
-    monkeypatch.setattr(conditions, "read_case_list", lambda: [ENTRY])
+    monkeypatch.setattr(held_out, "read_case_list", lambda: [ENTRY])
     file = place / "rows.json"
     conditions.main([str(place / "data"), str(place / "runs"), "--json", str(file), "--conditions", *words])
     return json.loads(file.read_text("utf-8"))

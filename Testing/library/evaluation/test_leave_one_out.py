@@ -5,8 +5,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from FlareSegLib.evaluation.leave_one_out import (evaluate_case, format_rows, format_summaries,
-                                                   read_checkpoint, summaries)
+from FlareSegLib.evaluation.held_out import read_checkpoint
+from FlareSegLib.evaluation.leave_one_out import evaluate_case, format_rows, format_summaries, summaries
 from FlareSegLib.inference.device import choose_device
 from FlareSegLib.inference.segment import label_axial
 from FlareSegLib.networks.unet2d import UNet2D

@@ -78,6 +78,16 @@ def test_a_case_that_was_lost_comes_back_voxel_by_voxel(made, name):
         assert np.array_equal(old, new)
 
 
+def test_several_processes_make_the_same_voxels(made):
+    names = ("transferred_00001", "synthetic_00000")
+    before = [arrays(made.out, name) for name in names]
+    for name in names:
+        (made.out / f"{name}.case.json").unlink()
+    assert make(made, jobs=2) == 2
+    for old, name in zip(before, names):
+        assert all(np.array_equal(a, b) for a, b in zip(old, arrays(made.out, name)))
+
+
 @given(st.floats(0.05, 1), st.floats(0.05, 1))
 def test_kinds_come_in_the_mixs_shares(transferred, synthetic):
     mix = SynthesisMix(transferred=transferred, synthetic=synthetic)
