@@ -42,8 +42,8 @@ def test_once_ends_when_the_page_has_everything(ct, labels):
         address, content = page.url, page.read()
     assert b"<canvas" in content and not address.startswith(link)
     for name in NAMES[1:]:
-        with urllib.request.urlopen(address + name) as answer:
-            assert answer.status == 200
+        with urllib.request.urlopen(address + name) as answer:  # whole: what breaks off is not sent
+            assert answer.status == 200 and len(answer.read()) == int(answer.headers["Content-Length"])
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and err == "" and out.endswith("The page is no longer served.\n")
 
