@@ -76,16 +76,15 @@ def measure(point: Point, options: argparse.Namespace, folder: Path) -> dict:
 
 
 def plot(figures: list[dict], file: Path) -> None:
-    """Draw the three curves, both axes logarithmic: a straight diagonal means proportional."""
+    """Draw the three curves, axes from zero: proportional is a straight line through the corner."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     for axes, (curve, label) in zip(figure.subplots(1, len(AXES)), AXES.items()):
         own = sorted((each for each in figures if each["curve"] == curve), key=lambda each: each["x"])
         xs = [each["x"] for each in own]
-        axes.loglog(xs, [each["seconds"] for each in own], "o-", color="#1b6ca8")
+        axes.plot(xs, [each["seconds"] for each in own], "o-", color="#1b6ca8")
         axes.set_xticks(xs, [f"{x:g}" for x in xs])
-        axes.minorticks_off()
         axes.set_xlabel(label)
         axes.set_ylabel("segmentation, s")
         axes.grid(alpha=0.3)
@@ -93,6 +92,8 @@ def plot(figures: list[dict], file: Path) -> None:
             axes.annotate(f"{each['seconds']:.1f}", (each["x"], each["seconds"]), textcoords="offset points",
                           xytext=(0, 6), ha="center", fontsize=8)
         axes.margins(0.12, 0.2)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
     figure.savefig(file, dpi=150)
 
 
