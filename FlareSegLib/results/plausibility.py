@@ -62,8 +62,8 @@ def plausibility_warnings(measurements: tuple[OrganMeasurement, ...], ct: Volume
 
     Notes
     -----
-    A volume is judged only where the whole organ lies in the scan. Organs without an entry in `NORMAL` are
-    checked for absence and cut edges alone.
+    Of an organ that the scan cuts off only a volume above the usual tells anything. Organs without an entry in `NORMAL`
+    are checked for absence and cut edges alone.
     """
     return tuple(sentence for found in doubts(measurements, ct).values() for sentence in found.values())
 
@@ -100,9 +100,9 @@ def _cut_off(organ: OrganMeasurement) -> str:
 
 def _unusual_volume(organ: OrganMeasurement, normal: Normal) -> str | None:
     low, high = normal.volume_ml
-    if organ.touches_edge or low <= organ.volume_ml <= high:
+    side = "below" if organ.volume_ml < low else "above" if organ.volume_ml > high else None
+    if side is None or (side == "below" and organ.touches_edge):
         return None
-    side = "below" if organ.volume_ml < low else "above"
     return (f"The {organ.name} measures {organ.volume_ml:.0f} ml, {side} the {low:.0f} to {high:.0f} ml "
             f"usual in adults: check its outline.")
 
