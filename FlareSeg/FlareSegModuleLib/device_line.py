@@ -11,6 +11,10 @@ from .device_probe import device_text, probe_device
 from .python_process import python_command, python_environment
 
 
+#: Device, exact or not, model (name or folder).
+Choice = tuple[str, bool, str]
+
+
 class Device(enum.Enum):
     """Where the model runs; the values are FlareSegLib's."""
 
@@ -36,16 +40,19 @@ class DeviceLine:
 
     def __init__(self, label):
         self._label = label
-        self._answers: dict[tuple[str, bool], str] = {}
+        self._answers: dict[Choice, str] = {}
         self._follower = None
-        self._asked: tuple[str, bool] | None = None
+        self._asked: Choice | None = None
 
-    def show(self, requested: str, exact: bool, missing: str) -> None:
-        """Show the line for a choice; `missing` says what keeps it from being asked for, or is empty."""
+    def show(self, requested: str, exact: bool, model: str, missing: str) -> None:
+        """Show the line for a choice of device and model.
+
+        `model` is a name or folder; `missing` says what keeps the line from being asked for, or is empty.
+        """
         if missing:
             self._asked, self._label.text = None, missing
             return
-        choice = (requested, exact)
+        choice = (requested, exact, model)
         if choice in self._answers:
             self._asked, self._label.text = choice, self._answers[choice]
         elif choice != self._asked:
@@ -66,7 +73,7 @@ class DeviceLine:
         if self._follower is not None:
             self._follower.stop()
 
-    def _ask(self, choice: tuple[str, bool]) -> None:
+    def _ask(self, choice: Choice) -> None:
         self.stop()
         self._asked = choice
         self._label.text = _("Asking PyTorch for the device...")
@@ -74,7 +81,7 @@ class DeviceLine:
         self._follower = in_background(lambda: probe_device(*choice, command, environment),
                                        lambda background: self._answered(choice, background))
 
-    def _answered(self, choice: tuple[str, bool], background: Background) -> None:
+    def _answered(self, choice: Choice, background: Background) -> None:
         if background.error is not None:
             self._label.text = str(background.error)
             return

@@ -1,4 +1,4 @@
-"""Which device a run will use, and why. torch is asked in another process: importing it here takes seconds."""
+"""Which device and runtime a run will use, and why. They are asked in another process: importing torch takes seconds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ SECONDS = 120.0
 PROGRAM = """
 import json, sys, torch
 from FlareSegLib.inference.device import choose_device
-device = choose_device(*json.loads(sys.argv[1]))
+from FlareSegLib.inference.runtime import choose_runtime
+from FlareSegLib.models.store import find_bundle
+requested, exact, model = json.loads(sys.argv[1])
+device = choose_runtime(choose_device(requested, exact), find_bundle(model).network)
 gpu = device.name.startswith("cuda")
 print(json.dumps({"name": device.name, "reason": device.reason, "torch": torch.__version__,
                   "cuda_build": torch.version.cuda, "free_bytes": torch.cuda.mem_get_info()[0] if gpu else None}))
 """
 
 
-def probe_device(requested: str, exact: bool, command: tuple[str, ...], environment: dict[str, str]) -> dict:
-    """Ask torch; call it in a thread.
+def probe_device(requested: str, exact: bool, model: str, command: tuple[str, ...], environment: dict[str, str]) -> dict:
+    """Ask what would run this model (name or folder); call it in a thread.
 
     Returns
     -------
@@ -30,9 +33,9 @@ def probe_device(requested: str, exact: bool, command: tuple[str, ...], environm
     Raises
     ------
     FlareSegError
-        Where the device is not there, or torch does not start.
+        Where the device or the model is not there, or torch does not start.
     """
-    return json.loads(run_library(["-c", PROGRAM, json.dumps([requested, exact])], command, environment, SECONDS))
+    return json.loads(run_library(["-c", PROGRAM, json.dumps([requested, exact, model])], command, environment, SECONDS))
 
 
 def device_text(found: dict, requested: str) -> str:

@@ -66,7 +66,8 @@ class Panel:
             model = self.models.chosen
             self.organs.show(model.organs if model else (), set(parameters.skippedOrgans.split(",")))
             self.verdict.watch(parameters.inputVolume)
-            self.device.show(parameters.device.value, parameters.exact, self.setup.missing)
+            self.device.show(parameters.device.value, parameters.exact, str(model.folder) if model else "default",
+                             self.setup.missing)
             self.results.show(report_of(parameters.lastResult))
         self.show_what_can_be_done()
 

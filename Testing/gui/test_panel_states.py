@@ -201,12 +201,13 @@ def test_the_synthetic_ct(monkeypatch, widget, ui, flareseg):
     assert not checked(ui).startswith("\u2717") and ui.applyButton.enabled
 
 
-def test_the_device_line_tells_what_torch_says(real_probe, widget, ui):
+def test_the_device_line_tells_device_and_runtime(real_probe, widget, ui):
     ui.exactCheckBox.checked = True
     ui.deviceComboBox.currentIndex = 3
     assert ui.deviceLabel.text == "Asking PyTorch for the device..."
     wait_until(lambda: not ui.deviceLabel.text.startswith("Asking"), 120)
     assert "CPU" in ui.deviceLabel.text and "float32" in ui.deviceLabel.text
+    assert "the exact path is PyTorch's" in ui.deviceLabel.text
 
 
 def test_the_diagnostic_report_holds_no_names(make_ct, widget, ui):
