@@ -23,6 +23,8 @@ from .network_form import shape_for_device
 if TYPE_CHECKING:
     from .predictor import SliceTask
 
+Work = Callable[[torch.Tensor], torch.Tensor]
+
 #: Passes before the capture, in which cuDNN and the allocator settle.
 WARM_UP = 3
 
@@ -35,6 +37,12 @@ def gpu_labeller(network: UNet, device: Device, task: SliceTask,
 
     Parameters
     ----------
+    network : UNet
+        2D, with its weights.
+    device : Device
+        CUDA; or the CPU, where the same code runs without the graph.
+    task : SliceTask
+        What is done to each slice.
     note : callable
         Hears in a sentence when the kernels could not be captured and are started one by one instead.
     """
@@ -65,6 +73,12 @@ def label_slices(network: UNet, device: Device, task: SliceTask, hu: torch.Tenso
     ----------
     network : UNet
         In the device's form (`shape_for_device`).
+    device : Device
+        Its precision is the network's.
+    task : SliceTask
+        Grid and normalisation; it reads nothing here.
+    hu : torch.Tensor
+        (n, rows, columns).
     """
     constants = task.normalisation
     grid = to_grid(hu[:, None], task.plan)
@@ -74,7 +88,7 @@ def label_slices(network: UNet, device: Device, task: SliceTask, hu: torch.Tenso
     return from_grid(network(inputs).float(), task.plan).max(dim=1).indices.to(torch.uint8)
 
 
-def _captured(work: Callable, device: Device, task: SliceTask, note: Callable[[str], None]) -> Callable:
+def _captured(work: Work, device: Device, task: SliceTask, note: Callable[[str], None]) -> Work:
     """Return `work` for batches in pinned memory: as a graph over a whole batch, or kernel by kernel."""
     still = torch.zeros((device.batch, *task.plan.slice_shape), device=device.name)
     try:
@@ -93,7 +107,7 @@ def _captured(work: Callable, device: Device, task: SliceTask, note: Callable[[s
     return replay
 
 
-def _graph(work: Callable, still: torch.Tensor) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
+def _graph(work: Work, still: torch.Tensor) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
     """Record `work` on a tensor that stays where it is; return the graph and the tensor that it writes to."""
     aside = torch.cuda.Stream(still.device)
     aside.wait_stream(torch.cuda.current_stream(still.device))

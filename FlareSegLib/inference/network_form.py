@@ -42,7 +42,9 @@ def shape_for_device(network: UNet, device: Device) -> UNet:
     if device.name == "cpu":
         replace_norms(network)
     network = network.to(device.name, device.dtype)
-    return network if network.spec.window else network.to(memory_format=torch.channels_last)
+    if network.spec.window:
+        return network
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not declared by torch
 
 
 def replace_norms(module: nn.Module) -> None:

@@ -6,17 +6,19 @@ copied: the network must live until the graph is compiled.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import nn
 
 from ..networks.unet import LEAKY_SLOPE, NORM_EPS, ConvBlock, UNet
 from ..preprocessing.inplane import InPlanePlan
 from .runtime import load_openvino
 
 if TYPE_CHECKING:
-    import torch
-    from openvino import Model
+    from openvino import Model, Node
 
 ROWS_AND_COLUMNS = (2, 3)
 CLASSES = 1
@@ -41,40 +43,48 @@ def label_graph(network: UNet, plan: InPlanePlan) -> Model:
     return openvino.Model([labels.output(0)], [slices], "FlareSeg")
 
 
-def _logits(ops, network: UNet, features):
+def _logits(ops: ModuleType, network: UNet, features: Node) -> Node:
     """The network itself, as `UNet.forward`."""
     skips = []
     for stage in network.encoder:
-        for block in stage:
-            features = _block(ops, features, block)
+        features = _blocks(ops, features, stage)
         skips.append(features)
     features = skips.pop()
     for level in reversed(range(len(network.decoder))):
         features = ops.concat([_up(ops, features, network.up[level]), skips[level]], CLASSES)
-        for block in network.decoder[level]:
-            features = _block(ops, features, block)
+        features = _blocks(ops, features, network.decoder[level])
     return _convolution(ops, features, network.heads[0])
 
 
-def _block(ops, features, block: ConvBlock):
+def _blocks(ops: ModuleType, features: Node, stage: nn.Module) -> Node:
+    """The blocks of one level, one after the other."""
+    for block in stage.children():
+        assert isinstance(block, ConvBlock)
+        features = _block(ops, features, block)
+    return features
+
+
+def _block(ops: ModuleType, features: Node, block: ConvBlock) -> Node:
     features = _convolution(ops, features, block.conv)
     features = ops.mvn(features, ops.constant(np.array(ROWS_AND_COLUMNS)), True, NORM_EPS, "INSIDE_SQRT")
     features = ops.add(ops.multiply(features, _channels(ops, block.norm.weight)), _channels(ops, block.norm.bias))
     return ops.prelu(features, ops.constant(np.array([LEAKY_SLOPE], np.float32)))
 
 
-def _convolution(ops, features, layer: torch.nn.Conv2d):
+def _convolution(ops: ModuleType, features: Node, layer: nn.Module) -> Node:
+    assert isinstance(layer, nn.Conv2d)
     padding = list(layer.padding)
     features = ops.convolution(features, _values(ops, layer.weight), list(layer.stride), padding, padding, [1, 1])
     return features if layer.bias is None else ops.add(features, _channels(ops, layer.bias))
 
 
-def _up(ops, features, layer: torch.nn.ConvTranspose2d):
+def _up(ops: ModuleType, features: Node, layer: nn.Module) -> Node:
+    assert isinstance(layer, nn.ConvTranspose2d)
     features = ops.convolution_backprop_data(features, _values(ops, layer.weight), list(layer.stride))
     return features if layer.bias is None else ops.add(features, _channels(ops, layer.bias))
 
 
-def _resampled(ops, logits, plan: InPlanePlan):
+def _resampled(ops: ModuleType, logits: Node, plan: InPlanePlan) -> Node:
     """As `inplane.from_grid`: the slice's part of the grid, linearly on its own pixels."""
     axes = ops.constant(np.array(ROWS_AND_COLUMNS))
     if plan.resampled_shape != plan.grid:
@@ -87,15 +97,15 @@ def _resampled(ops, logits, plan: InPlanePlan):
                            coordinate_transformation_mode="half_pixel", axes=axes)
 
 
-def _labels(ops, logits):
+def _labels(ops: ModuleType, logits: Node) -> Node:
     """The class of the largest logit, the first of equal ones."""
     best = ops.topk(logits, ops.constant(np.int64(1)), CLASSES, "max", "none", index_element_type="i32").output(1)
     return ops.convert(ops.squeeze(best, ops.constant(np.array([0, CLASSES]))), "u8")
 
 
-def _values(ops, weights: torch.Tensor):
+def _values(ops: ModuleType, weights: torch.Tensor) -> Node:
     return ops.constant(weights.detach().numpy(), shared_memory=True)
 
 
-def _channels(ops, weights: torch.Tensor):
+def _channels(ops: ModuleType, weights: torch.Tensor) -> Node:
     return ops.constant(weights.detach().numpy().reshape(1, -1, 1, 1))

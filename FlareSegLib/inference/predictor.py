@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +18,9 @@ from .device import Device, at_a_time, cpu_device
 from .gpu import gpu_labeller
 from .network_form import shape_for_device
 from .openvino_runtime import openvino_labeller
+
+#: From the indices of a batch to its labels, uint8.
+Labeller = Callable[[tuple[int, ...]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class SliceTask:
 
 
 def predict_slices(network: UNet, device: Device, task: SliceTask, indices: tuple[int, ...],
-                   note: Callable[[str], None] = lambda sentence: None) -> Iterator[tuple[int, np.ndarray]]:
+                   note: Callable[[str], None] = lambda sentence: None
+                   ) -> Generator[tuple[int, np.ndarray], None, None]:
     """Yield (index, labels) for every slice or window asked for, in any order; labels are uint8, of its shape.
 
     When memory runs out the batch is halved, then the number of simultaneous slices, then the CPU takes over; where
@@ -91,7 +95,7 @@ def _network_input(stack: np.ndarray, task: SliceTask) -> np.ndarray:
     return task.normalisation.apply(grid.numpy()).reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid)
 
 
-def _labeller(network: UNet, device: Device, task: SliceTask, note) -> Callable[[tuple[int, ...]], np.ndarray]:
+def _labeller(network: UNet, device: Device, task: SliceTask, note: Callable[[str], None]) -> Labeller:
     """What labels a batch of slices, given their indices: `label_batch`, OpenVINO one by one, or all of it on a GPU."""
     if device.name.startswith("cuda") and not network.spec.window:
         return gpu_labeller(network, device, task, note)
@@ -101,14 +105,14 @@ def _labeller(network: UNet, device: Device, task: SliceTask, note) -> Callable[
     return lambda indices: np.stack([label(_network_input(task.read(index)[None], task)[0, 0]) for index in indices])
 
 
-def _run(label: Callable, device: Device, indices: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
+def _run(label: Labeller, device: Device, indices: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
     batches = [indices[start:start + device.batch] for start in range(0, len(indices), device.batch)]
     # One intra-op thread a stream: a slice's activations stay in its core's cache, and the result does not
     # depend on the number of cores.
     threads = max(1, torch.get_num_threads() // device.streams)
     pool = ThreadPoolExecutor(device.streams, "slice", torch.set_num_threads, (threads,))
     try:
-        running = {}
+        running: dict[Future[np.ndarray], tuple[int, ...]] = {}
         while batches or running:
             while batches and len(running) < 2 * device.streams:
                 batch = batches.pop(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import ModuleType
 
 from ..errors import FlareSegError
 from ..networks.spec import UNet2DSpec, UNetSpec
@@ -64,15 +65,20 @@ def _reasoned(device: Device, runtime: str, sentence: str) -> Device:
     return replace(device, runtime=runtime, reason=f"{device.reason} {sentence}".rstrip())
 
 
-def load_openvino():
-    """Import OpenVINO without its conversion tools, and return it.
+def load_openvino() -> ModuleType:
+    """Import OpenVINO without its conversion tools, and return the module.
 
     Those, loaded with it, send a message over the network (https://docs.openvino.ai, "OpenVINO telemetry"); nothing
     here needs them, and `import openvino` passes over their absence.
+
+    Raises
+    ------
+    ImportError, OSError, RuntimeError
+        Where it is not installed, or a library that it needs cannot be loaded.
     """
     blocked = "openvino" not in sys.modules
     if blocked:
-        sys.modules[NOT_LOADED] = None  # an import of it fails
+        sys.modules[NOT_LOADED] = None  # type: ignore[assignment]  # an import of it fails
     try:
         import openvino
     finally:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import FlareSegError
 from ..models.bundle import ModelBundle, load_network
 from ..models.store import find_bundle
+from ..networks.unet import UNet
 from ..organs import Organ, choose_organs
-from ..preprocessing.inplane import plan_inplane
+from ..preprocessing.inplane import InPlanePlan, plan_inplane
 from ..preprocessing.isotropic import ZPlan, isotropic_slice, plan_z
 from ..volumes.checks import check_ct
 from ..volumes.orientation import from_axial, to_axial
 from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
-from .device import choose_device, one_window_at_a_time
+from .device import Device, choose_device, one_window_at_a_time
 from .memory import peak_memory_mb
 from .postprocess import NOTE as ISLANDS_REMOVED
 from .postprocess import keep_largest_pieces
@@ -32,7 +33,7 @@ from .windows import plan_windows
 Progress = Callable[[int, int], None]
 
 
-def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBundle = "default", *,
+def segment(ct: Volume | str | Path, model: str | Path | ModelBundle = "default", *,
             device: str = "auto", exact: bool = False, runtime: str = "auto", fast: bool = False,
             organs: list[str] | None = None, series: str | None = None, keep_largest: bool = False,
             progress: Progress | None = None) -> Segmentation:
@@ -104,7 +105,7 @@ def segment(ct: Volume | str | os.PathLike, model: str | os.PathLike | ModelBund
                         place.reason)
 
 
-def label_axial(axial: Volume, bundle: ModelBundle, network, device, progress: Progress | None = None,
+def label_axial(axial: Volume, bundle: ModelBundle, network: UNet, device: Device, progress: Progress | None = None,
                 note: Callable[[str], None] = lambda sentence: None,
                 every_isotropic_slice: bool = False, fast: bool = False) -> tuple[np.ndarray, int]:
     """Return the labels of an axial volume (uint8, its shape) and the number of slices run.
@@ -113,23 +114,32 @@ def label_axial(axial: Volume, bundle: ModelBundle, network, device, progress: P
 
     Parameters
     ----------
+    axial : Volume
+        HU; k runs upwards, j to the back, i to the left (`volumes.orientation.to_axial`).
+    bundle, network : ModelBundle, UNet
+        The model's description and its network with the weights, on the CPU.
+    device : Device
+        Where it runs at first (`predictor.predict_slices` says what follows when memory runs out).
+    progress : callable, optional
+        ``progress(done, total)`` after every slice. What it raises ends the work.
+    note : callable
+        Hears in a sentence what the user should know: a fallback taken, slices left out.
     fast : bool
         Leave out slices far from any organ (`scout`); of a 3D network all windows are run.
     every_isotropic_slice : bool
         Run the isotropic slices (of a 3D network: the windows) that nothing reads, too: the paper's way to the letter.
         It costs more and changes no label (a test holds that).
+
+    Raises
+    ------
+    FlareSegError
+        "out_of_memory" when not even one slice, or window, fits on the CPU.
     """
-    slice_spacing = (axial.spacing[1], axial.spacing[0])
-    working = bundle.working_spacing or slice_spacing
-    z = plan_z(axial.array.shape[0], axial.spacing[2], float(np.mean(working)))
-    plan = plan_inplane(axial.array.shape[1:], slice_spacing, working, bundle.grid, bundle.network.divisor)
+    z, plan = _grids(axial, bundle)
     window = bundle.network.window
     windows = plan_windows(z.isotropic, window or 1)
-    readers = {number: [] for number in range(len(windows.starts))}
-    for stored, index in enumerate(z.reads):
-        number, place = windows.place(index)
-        readers[number].append((stored, place))
-    indices = tuple(number for number, reading in readers.items() if reading or every_isotropic_slice)
+    readers = windows.readers(z.reads)
+    indices = tuple(number for number, reading in enumerate(readers) if reading or every_isotropic_slice)
 
     def read(number: int) -> np.ndarray:
         stack = windows.read(lambda index: isotropic_slice(axial.array, z, index), number)
@@ -158,6 +168,15 @@ def label_axial(axial: Volume, bundle: ModelBundle, network, device, progress: P
     return labels, (len(indices) - skipped) * windows.window
 
 
+def _grids(axial: Volume, bundle: ModelBundle) -> tuple[ZPlan, InPlanePlan]:
+    """The bundle's isotropic slices of an axial volume, and its grid in plane."""
+    slice_spacing = (axial.spacing[1], axial.spacing[0])
+    working = bundle.working_spacing or slice_spacing
+    slices, rows, columns = axial.array.shape
+    return (plan_z(slices, axial.spacing[2], float(np.mean(working))),
+            plan_inplane((rows, columns), slice_spacing, working, bundle.grid, bundle.network.divisor))
+
+
 def _scout_indices(z: ZPlan, spacing: float) -> tuple[int, ...]:
     """The isotropic slices that `--fast` looks at first."""
     return tuple(sorted({z.reads[stored] for stored in scouts(z.stored, spacing)}))
@@ -171,7 +190,7 @@ def _left_to_run(labels: np.ndarray, z: ZPlan, spacing: tuple[float, ...], done:
 
 
 def keep_organs(labels: np.ndarray, organs: tuple[Organ, ...]) -> np.ndarray:
-    """Return the label map with every other label set to background."""
+    """Return a label map (uint8, any shape) with the labels of all other organs set to background."""
     table = np.zeros(256, np.uint8)
     for organ in organs:
         table[organ.label] = organ.label

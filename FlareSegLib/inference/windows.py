@@ -8,7 +8,7 @@ side, but for the first and last slices of the CT.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,25 @@ class WindowPlan:
         number = min(range(max(0, after - 1), min(after + 1, len(self.starts))),
                      key=lambda each: abs(self.starts[each] - ideal))
         return number, index - self.starts[number]
+
+    def readers(self, reads: Sequence[int]) -> list[list[tuple[int, int]]]:
+        """Return for each window the stored slices that take their labels from it, each with its place in it.
+
+        Parameters
+        ----------
+        reads : sequence of int
+            For each stored slice the isotropic slice whose labels it takes.
+
+        Examples
+        --------
+        >>> plan_windows(6, 4).readers([0, 2, 5])
+        [[(0, 0), (1, 2)], [(2, 3)]]
+        """
+        readers: list[list[tuple[int, int]]] = [[] for _ in self.starts]
+        for stored, index in enumerate(reads):
+            number, place = self.place(index)
+            readers[number].append((stored, place))
+        return readers
 
     def read(self, read_slice: Callable[[int], np.ndarray], number: int) -> np.ndarray:
         """Return a window (slices, rows, columns), float32 HU; beyond the CT there is air."""

@@ -53,6 +53,15 @@ def test_windows_of_one_slice_are_the_slices(slices):
     assert plan.starts == tuple(range(slices)) and all(plan.place(index) == (index, 0) for index in range(slices))
 
 
+@given(st.lists(st.integers(0, 39), max_size=30), st.integers(1, 12))
+def test_every_stored_slice_takes_its_labels_from_one_window_at_its_own_slice(reads, window):
+    plan = plan_windows(40, window)
+    readers = plan.readers(reads)
+    found = {stored: plan.starts[number] + place for number, each in enumerate(readers) for stored, place in each}
+    assert len(readers) == len(plan.starts) and sum(map(len, readers)) == len(reads)
+    assert found == dict(enumerate(reads))
+
+
 def test_beyond_a_short_ct_there_is_air():
     stack = plan_windows(3, 8).read(lambda index: np.full((2, 2), index, np.float32), 0)
     assert stack[:, 0, 0].tolist() == [-1024, -1024, 0, 1, 2, -1024, -1024, -1024]
