@@ -11,13 +11,14 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import EXIT_CODES, FlareSegError
-from ..jobs.job import SegmentJob, run_job
+from ..jobs.job import Log, Progress, SegmentJob, run_job
 from ..jobs.staging import STOPPED, Staging
 from ..models.description import texts
-from .protocol import PROTOCOL, decode, encode, error_message
+from .protocol import PROTOCOL, Message, decode, encode, error_message
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds that a parent which reads nothing more can hold up the ending.
@@ -36,7 +37,7 @@ class Channel:
         self._lock = threading.Lock()
         self.ended = False
 
-    def send(self, message: dict) -> None:
+    def send(self, message: Message) -> None:
         """Write one message; raise ParentGone where that cannot be done."""
         line = memoryview(encode(message))
         with self._lock:
@@ -80,14 +81,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _send_error(channel, error_message("defect", 1, text, traceback=traceback.format_exc()))
 
 
-def _segmentation(fields: dict, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict:
+def _segmentation(fields: Any, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict[str, Any]:
     """One CT to its labels."""
     job = SegmentJob.from_fields(fields)
     listen()
     return run_job(job, _progress_sender(channel), _log_sender(channel), staging).as_fields()
 
 
-def _simulation(fields: dict, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict:
+def _simulation(fields: Any, listen: Callable[[], None], channel: Channel, staging: Staging) -> dict[str, Any]:
     """A batch of cases with simulated diseases; stopped, it keeps the cases that are complete."""
     from ..disease.simulate_job import SimulateJob
 
@@ -118,7 +119,8 @@ def _input_lines() -> Iterator[bytes]:
         yield rest
 
 
-def _read_fields(arguments: list[str], lines: Iterator[bytes]) -> dict:
+def _read_fields(arguments: list[str], lines: Iterator[bytes]) -> Any:
+    """The job as JSON data; that it is an object is for the job itself to check."""
     try:
         text = Path(arguments[0]).read_bytes() if arguments else next(lines, b"")
         fields = json.loads(text.decode("utf-8"))
@@ -140,27 +142,27 @@ def _check_file_name(text: str) -> None:
         raise ValueError("NUL")
 
 
-def _progress_sender(channel: Channel):
+def _progress_sender(channel: Channel) -> Progress:
     def send(stage: str, done: int, total: int) -> None:
         channel.send({"type": "progress", "stage": stage, "done": done, "total": total})
 
     return send
 
 
-def _log_sender(channel: Channel):
+def _log_sender(channel: Channel) -> Log:
     def send(sentence: str) -> None:
         channel.send({"type": "log", "message": sentence})
 
     return send
 
 
-def _send_error(channel: Channel, message: dict) -> int:
+def _send_error(channel: Channel, message: Message) -> int:
     with contextlib.suppress(ParentGone):
         channel.send(message)
     return message["exit_code"]
 
 
-def _stopped() -> dict:
+def _stopped() -> Message:
     return error_message("cancelled", EXIT_CODES["cancelled"], STOPPED)
 
 
@@ -169,7 +171,7 @@ def _stop_on_signals(channel: Channel, staging: Staging) -> None:
 
     Windows has no such waiting; there the parent's pipe and ``taskkill`` end the worker.
     """
-    if not hasattr(signal, "sigwait"):
+    if sys.platform == "win32":
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # inherited by all threads that start later
 

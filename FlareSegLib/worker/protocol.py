@@ -38,11 +38,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 PROTOCOL = 1
 
+Message = dict[str, Any]
 
-def encode(message: dict) -> bytes:
+
+def encode(message: Message) -> bytes:
     r"""Return a message as one line of ASCII JSON.
 
     Examples
@@ -53,7 +56,7 @@ def encode(message: dict) -> bytes:
     return json.dumps(_plain(message), allow_nan=False).encode("ascii") + b"\n"
 
 
-def decode(line: bytes) -> dict:
+def decode(line: bytes) -> Message:
     """Return the message of one line; a line that is none becomes a log message, so that no text is lost.
 
     Examples
@@ -71,12 +74,12 @@ def decode(line: bytes) -> dict:
     return {"type": "log", "message": text}
 
 
-def error_message(code: str, exit_code: int, message: str, **more) -> dict:
-    """Return an error message."""
+def error_message(code: str, exit_code: int, message: str, **more: Any) -> Message:
+    """Return an error message; code and exit_code as in the table above, message one sentence."""
     return {"type": "error", "code": code, "exit_code": exit_code, "message": message, **more}
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Return the value in JSON's own types; numpy scalars by ``item()``, other objects as text."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

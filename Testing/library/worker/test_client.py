@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from FlareSegLib.errors import FlareSegError
+from FlareSegLib.worker import client
 from FlareSegLib.worker.client import WorkerProcess, run_worker, worker_environment
 
 SECONDS_TO_CANCEL = 3.0  # about 0.1 on an idle machine
@@ -86,6 +87,18 @@ def test_cancel_before_anything_has_happened(job, python, folder, gone):
         assert cancel(worker) < SECONDS_TO_CANCEL
         assert gone([worker.pid])
     assert not list(folder.iterdir())
+
+
+def test_cancel_from_another_thread_while_it_starts_does_no_harm(monkeypatch, job, python):
+    worker, tell = WorkerProcess(job("short"), python["direct"]), client._tell
+
+    def cancelled_before_the_job(process, message):
+        worker.cancel()
+        tell(process, message)
+
+    monkeypatch.setattr(client, "_tell", cancelled_before_the_job)
+    with worker:
+        assert list(worker.messages())[-1]["type"] == "result"
 
 
 def test_cancel_after_the_end_changes_nothing(job, python, folder):
