@@ -83,11 +83,11 @@ def compressed_voxels(path: Path) -> tuple[Path, int] | None:
 
 def _nrrd_header(start: bytes) -> tuple[str | None, int] | None:
     """Name of the data file (None: the same file) and end of the header of a gzip-encoded NRRD; else None."""
-    end = re.search(rb"\r?\n\r?\n|\Z", start)
-    header = start[:end.start()]
+    blank_line = re.search(rb"\r?\n\r?\n", start)
+    header, end = (start[:blank_line.start()], blank_line.end()) if blank_line else (start, len(start))
     if not _field(header, rb"encoding:[ \t]*gz(?:ip)?\s*$") or _field(header, rb"(?:byte|line) ?skip:"):
         return None
-    return _data_file(_field(header, rb"data ?file:[ \t]*(.+?)\s*$"), end.end())
+    return _data_file(_field(header, rb"data ?file:[ \t]*(.+?)\s*$"), end)
 
 
 def _metaimage_header(start: bytes) -> tuple[str | None, int] | None:
@@ -98,11 +98,11 @@ def _metaimage_header(start: bytes) -> tuple[str | None, int] | None:
     return _data_file(None if last[1] == b"LOCAL" else last, last.end())
 
 
-def _field(header: bytes, pattern: bytes) -> re.Match | None:
+def _field(header: bytes, pattern: bytes) -> re.Match[bytes] | None:
     return re.search(rb"^" + pattern, header, re.MULTILINE | re.IGNORECASE)
 
 
-def _data_file(named: re.Match | None, header_end: int) -> tuple[str | None, int] | None:
+def _data_file(named: re.Match[bytes] | None, header_end: int) -> tuple[str | None, int] | None:
     """Lists and patterns of data files are left to ITK."""
     name = named[1].decode("utf-8", "replace") if named else None
     return None if name and ("%" in name or name.startswith("LIST")) else (name, header_end)

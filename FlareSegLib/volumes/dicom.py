@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Slice:
     pixel_type: str
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
-    spacing: tuple[float, ...] | None
+    spacing: tuple[float, float] | None
     thickness: float | None
 
     @property
@@ -138,7 +139,8 @@ def list_series(folder: str | Path, recursive: bool = True) -> tuple[Series, ...
     FlareSegError
         "unreadable" naming CT images that are damaged or cut short: without them a series would look whole.
     """
-    slices, unread = {}, []
+    slices: dict[tuple[str, str, str], Slice] = {}
+    unread = []
     with quiet_itk():
         for path in _files(Path(folder), recursive):
             if not (_has_dicom_mark(path) or path.suffix.lower() in ("", *DICOM_ENDINGS)):
@@ -242,7 +244,7 @@ def read_series(series: Series) -> Volume:
         for one in slices:
             refuse_unusable_image(one.size, one.components, one.pixel_type)
         return read_enhanced([s.path for s in slices])
-    _check_alike(slices)
+    spacing = _common_spacing(slices)
     stack = stack_slices(np.array([s.position for s in slices]), np.array(slices[0].orientation))
     reader = sitk.ImageSeriesReader()
     reader.SetImageIO("GDCMImageIO")
@@ -255,7 +257,7 @@ def read_series(series: Series) -> Volume:
     except RuntimeError as error:
         raise _undecodable(slices) from error
     array = hu_array(sitk.GetArrayViewFromImage(image))
-    return Volume(array, (*slices[0].spacing, stack.spacing), stack.origin, stack.direction)
+    return Volume(array, (*spacing, stack.spacing), stack.origin, stack.direction)
 
 
 def read_slice_header(path: Path) -> Slice | None:
@@ -292,9 +294,9 @@ def _series(number: int, study: int, slices: tuple[Slice, ...]) -> Series:
     return Series(number, study, first.series_uid, first.modality, images, first.size[:2], first.thickness, slices)
 
 
-def _check_alike(slices: tuple[Slice, ...]) -> None:
-    """Raise unless all slices are single greyscale frames of one size, spacing and orientation."""
-    first = slices[0]
+def _common_spacing(slices: tuple[Slice, ...]) -> tuple[float, float]:
+    """Spacing of slices, mm; raise unless all are single greyscale frames of one size, spacing and orientation."""
+    placed = []
     for one in slices:
         refuse_unusable_image(one.size, one.components, one.pixel_type)
         # ITK guesses the frames' places: it reads such files wrongly, without a word.
@@ -304,11 +306,13 @@ def _check_alike(slices: tuple[Slice, ...]) -> None:
         if one.position is None or one.orientation is None or one.spacing is None:
             raise FlareSegError("invalid_geometry", "Images of the series lack their position, orientation or pixel "
                                                     "spacing (screenshots?); choose another series.")
-    alike = all(s.size == first.size and np.allclose(s.orientation, first.orientation, atol=1e-3)
-                and np.allclose(s.spacing, first.spacing, rtol=1e-3) for s in slices)
-    if not alike:
+        placed.append((one.size, one.orientation, one.spacing))
+    size, orientation, spacing = placed[0]
+    if not all(its_size == size and np.allclose(its_orientation, orientation, atol=1e-3)
+               and np.allclose(its_spacing, spacing, rtol=1e-3) for its_size, its_orientation, its_spacing in placed):
         raise FlareSegError("invalid_geometry", "The series mixes images of different size, pixel spacing or "
                                                 "orientation (a localizer among them?); split it or choose another.")
+    return spacing
 
 
 def _numbers(text: str, count: int) -> tuple[float, ...] | None:
@@ -320,11 +324,11 @@ def _numbers(text: str, count: int) -> tuple[float, ...] | None:
     return values if len(values) == count and np.isfinite(values).all() else None
 
 
-def _list(found) -> str:
+def _list(found: Sequence[Series]) -> str:
     return "\n".join(series.label for series in found)
 
 
-def _files(folder: Path, recursive: bool):
+def _files(folder: Path, recursive: bool) -> Iterator[Path]:
     """Files of a folder in a stable order, without following links to folders."""
     for root, below, names in os.walk(folder):
         below.sort()
