@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ def locked(folder: Path) -> Iterator[Journal]:
 
 def _lock(file: IO[bytes]) -> None:
     """Lock at once or raise OSError."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         file.seek(2**30)  # far beyond the journal, which others may read

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlareSegError
 from .staging import Staging
@@ -74,7 +74,7 @@ class SegmentJob:
     threads: int | None = None
 
     @classmethod
-    def from_fields(cls, values: dict) -> SegmentJob:
+    def from_fields(cls, values: dict[str, Any]) -> SegmentJob:
         """Return the job that a JSON object describes; a "type" field is ignored.
 
         Raises
@@ -92,9 +92,11 @@ class SegmentJob:
             if names:
                 raise FlareSegError("bad_option", f"The job {problem} field(s) {', '.join(names)}; "
                                                   "see FlareSegLib.jobs.job.SegmentJob.")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        checked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                                   for name, value in values.items()}
+        return cls(**checked)
 
-    def as_fields(self) -> dict:
+    def as_fields(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values."""
         return asdict(self)
 
@@ -125,7 +127,7 @@ class JobResult:
     measurements: tuple[OrganMeasurement, ...]
     warnings: tuple[str, ...]
 
-    def as_fields(self) -> dict:
+    def as_fields(self) -> dict[str, Any]:
         """Return the file names and the report (`results.report.report_dict`) as JSON-ready values."""
         from ..results.report import report_dict
 
@@ -235,10 +237,10 @@ def check_targets(job: SegmentJob) -> None:
         raise FlareSegError("bad_option", "An output would replace the input CT; give it another name.")
     for path in job.outputs:
         check_output(path, job.overwrite, (*SEGMENTATION_SUFFIXES, DICOM_SEG))
-    for path, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.thumbnail, THUMBNAIL_SUFFIXES),
-                           (job.report, REPORT_SUFFIXES)):
-        if path is not None:
-            check_output(path, job.overwrite, suffixes)
+    for beside, suffixes in ((job.preview, PREVIEW_SUFFIXES), (job.thumbnail, THUMBNAIL_SUFFIXES),
+                             (job.report, REPORT_SUFFIXES)):
+        if beside is not None:
+            check_output(beside, job.overwrite, suffixes)
 
 
 def _check_options(job: SegmentJob) -> None:
@@ -268,7 +270,7 @@ def _write(result: JobResult, ct: Volume, series: Series | None, progress: Progr
     progress("writing", 0, len(job.targets))
     for path in job.outputs:
         with staging.file(path) as staged:
-            if path.lower().endswith(DICOM_SEG):
+            if series is not None and path.lower().endswith(DICOM_SEG):
                 write_dicom_seg(staged, segmentation.label_map, segmentation.organs, series, segmentation.model)
             else:
                 write_segmentation(staged, segmentation.label_map, segmentation.organs)
@@ -287,23 +289,23 @@ def _write(result: JobResult, ct: Volume, series: Series | None, progress: Progr
     staging.commit(job.overwrite)
 
 
-def _is_text(value) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_texts(value) -> bool:
+def _is_texts(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(map(_is_text, value))
 
 
-def _is_flag(value) -> bool:
+def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _or_none(accepts):
+def _or_none(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or accepts(value)
 
 
-_ACCEPTED = {
+_ACCEPTED: dict[str, Callable[[object], bool]] = {
     "input": _is_text, "outputs": _is_texts, "model": _is_text, "organs": _or_none(_is_texts), "device": _is_text,
     "exact": _is_flag, "runtime": _is_text, "fast": _is_flag, "keep_largest": _is_flag, "series": _or_none(_is_text),
     "preview": _or_none(_is_text), "thumbnail": _or_none(_is_text), "report": _or_none(_is_text), "overwrite": _is_flag,

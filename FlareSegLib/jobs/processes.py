@@ -12,9 +12,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlareSegError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 #: Processes that one task may take along before it is given up.
 ATTEMPTS = 3
@@ -22,6 +25,11 @@ ATTEMPTS = 3
 MOST_FALSE_STARTS = 10
 #: Loaded once and inherited by processes that are forked (Linux), so that a new one is ready at once.
 PRELOADED = ["torch", "SimpleITK", "FlareSegLib.inference.segment", "FlareSegLib.results.preview"]
+
+#: A task, and which of its attempts this is, from 1.
+Attempt = tuple[Any, int]
+Work = Callable[[Any], Any]
+Begin = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -39,11 +47,11 @@ class _Slot:
     process: Any
     connection: Connection
     ready: bool = False
-    task: tuple[Any, int] | None = None
+    task: Attempt | None = None
 
 
-def run_tasks(tasks: Iterable[Any], work: Callable[[Any], Any], processes: int,
-              begin: Callable[[int], None] | None = None) -> Generator[tuple[Any, Any], None, None]:
+def run_tasks(tasks: Iterable[Any], work: Work, processes: int,
+              begin: Begin | None = None) -> Generator[tuple[Any, Any], None, None]:
     """Yield each task exactly once with what the work made of it, as they end.
 
     A process that dies is replaced, and its task given out again, last of all. When the caller stops (an exception, a
@@ -71,18 +79,18 @@ def run_tasks(tasks: Iterable[Any], work: Callable[[Any], Any], processes: int,
         "worker_died" where no process comes to work at all.
     """
     waiting = deque((task, 1) for task in tasks)
-    slots: dict[Connection, _Slot] = {}
+    slots: list[_Slot] = []
     false_starts = 0
     context = _context()
     try:
-        while waiting or any(slot.task for slot in slots.values()):
+        while waiting or any(slot.task for slot in slots):
             _fill(slots, waiting, processes, lambda number: _start(context, number, work, begin))
-            for connection in wait(list(slots)):
-                slot = slots[connection]
+            heard = wait([slot.connection for slot in slots])
+            for slot in [slot for slot in slots if slot.connection in heard]:
                 try:
-                    kind, value = connection.recv()
+                    kind, value = slot.connection.recv()
                 except (EOFError, OSError):  # it died
-                    del slots[connection]
+                    slots.remove(slot)
                     slot.process.join()
                     false_starts = 0 if slot.ready else false_starts + 1
                     if false_starts == MOST_FALSE_STARTS:
@@ -99,12 +107,12 @@ def run_tasks(tasks: Iterable[Any], work: Callable[[Any], Any], processes: int,
                 slot.ready, ended, slot.task = True, slot.task, None
                 if waiting:
                     _give(slot, waiting)
-                if kind == "made":
+                if ended is not None:  # else it said that it is ready
                     yield ended[0], value
     finally:
-        for slot in slots.values():
+        for slot in slots:
             slot.process.kill()
-        for slot in slots.values():
+        for slot in slots:
             slot.process.join()
             slot.connection.close()
 
@@ -114,20 +122,19 @@ def _no_process() -> FlareSegError:
                                         "installation damaged.")
 
 
-def _fill(slots: dict[Connection, _Slot], waiting: deque, processes: int, start: Callable[[int], _Slot]) -> None:
+def _fill(slots: list[_Slot], waiting: deque[Attempt], processes: int, start: Callable[[int], _Slot]) -> None:
     """Start as many processes as there is work for, and give tasks to those that are idle."""
-    for slot in slots.values():
+    for slot in slots:
         if waiting and slot.ready and slot.task is None:
             _give(slot, waiting)
-    busy = sum(slot.task is not None or not slot.ready for slot in slots.values())
-    starting = sum(not slot.ready for slot in slots.values())
+    busy = sum(slot.task is not None or not slot.ready for slot in slots)
+    starting = sum(not slot.ready for slot in slots)
     for _ in range(min(processes - busy, len(waiting) - starting)):
-        taken = {slot.number for slot in slots.values()}
-        slot = start(next(number for number in range(processes) if number not in taken))
-        slots[slot.connection] = slot
+        taken = {slot.number for slot in slots}
+        slots.append(start(next(number for number in range(processes) if number not in taken)))
 
 
-def _give(slot: _Slot, waiting: deque) -> None:
+def _give(slot: _Slot, waiting: deque[Attempt]) -> None:
     slot.task = waiting.popleft()
     try:
         slot.connection.send(slot.task[0])
@@ -135,7 +142,7 @@ def _give(slot: _Slot, waiting: deque) -> None:
         pass
 
 
-def _context():
+def _context() -> ForkServerContext | SpawnContext:
     """Forked from a server that has torch loaded where that is safe (Linux), fresh interpreters elsewhere."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
@@ -144,7 +151,7 @@ def _context():
     return context
 
 
-def _start(context, number: int, work: Callable, begin: Callable | None) -> _Slot:
+def _start(context: ForkServerContext | SpawnContext, number: int, work: Work, begin: Begin | None) -> _Slot:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work, begin, number), daemon=True)
     with _interrupts_ignored():  # inherited by what is started
@@ -153,12 +160,12 @@ def _start(context, number: int, work: Callable, begin: Callable | None) -> _Slo
     return _Slot(number, process, ours)
 
 
-def _serve(connection: Connection, work: Callable, begin: Callable | None, number: int) -> None:
+def _serve(connection: Connection, work: Work, begin: Begin | None, number: int) -> None:
     """A process' own side: one task after another, until the other end is closed."""
     stand_by_the_parent()
     if begin is not None:
         begin(number)
-    message = ("ready", None)
+    message: tuple[str, Any] = ("ready", None)
     while True:
         try:
             connection.send(message)
@@ -175,12 +182,13 @@ def stand_by_the_parent() -> None:
     """Leave Ctrl-C to the parent, and never outlive a parent that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 def take_one_core(number: int) -> None:

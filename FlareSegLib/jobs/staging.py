@@ -54,11 +54,11 @@ class Staging:
     def __enter__(self) -> Staging:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.discard()
 
     @contextlib.contextmanager
-    def file(self, target) -> Iterator[Path]:
+    def file(self, target: str | Path) -> Iterator[Path]:
         """Yield where to write the file that will become `target`; failures speak of `target`.
 
         Raises
