@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlareSegError
 from ..networks.spec import UNetSpec
@@ -25,6 +25,8 @@ from . import description as fields
 from .int8 import from_int8, to_int8, without_scales
 
 if TYPE_CHECKING:
+    import torch
+
     from ..networks.unet import UNet
 
 #: Format 2 is 1 with weights that may be stored as int8 (`int8`); bundles without such are written as 1.
@@ -73,7 +75,7 @@ class ModelBundle:
     working_spacing: tuple[float, float] | None
     grid: tuple[int, int]
     normalisation: Normalisation
-    training: dict
+    training: dict[str, Any]
     licence: str
     intended_use: str
     weights_sha256: str
@@ -171,7 +173,7 @@ def load_network(bundle: ModelBundle) -> UNet:
 
 def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, title: str,
                  organs: tuple[Organ, ...], working_spacing: tuple[float, float] | None, grid: tuple[int, int],
-                 normalisation: Normalisation, training: dict, licence: str, intended_use: str,
+                 normalisation: Normalisation, training: dict[str, Any], licence: str, intended_use: str,
                  precision: str = "float32") -> ModelBundle:
     """Write a bundle: into a temporary folder beside, read and verified there, then renamed.
 
@@ -209,7 +211,7 @@ def write_bundle(folder: str | Path, network: UNet, *, name: str, version: str, 
     return replace(bundle, folder=Path(folder))
 
 
-def write_description(folder: Path, description: dict) -> None:
+def write_description(folder: Path, description: dict[str, Any]) -> None:
     """Write a bundle's `model.json`."""
     text = json.dumps(description, indent=2, ensure_ascii=False)
     # A lone surrogate has no UTF-8; as a backslash escape it is JSON, which read_bundle then refuses with a sentence.
@@ -269,7 +271,7 @@ def _empty_network(spec: UNetSpec) -> UNet:
         return build_network(spec)
 
 
-def _kind(tensor) -> str:
+def _kind(tensor: torch.Tensor) -> str:
     """A tensor's type by safetensors' name."""
     import torch
 

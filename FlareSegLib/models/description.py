@@ -28,7 +28,7 @@ def invalid(field: str, reason: str) -> FlareSegError:
                                           "get the model again or mend its model.json.")
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON file's object.
 
     Raises
@@ -49,8 +49,8 @@ def read_json(path: Path) -> dict:
     return data
 
 
-def take(data: dict, field: str, kind: type, where: str = "") -> Any:
-    """Return a field that must be there and of a kind."""
+def take(data: dict[str, Any], field: str, kind: type | tuple[type, ...], where: str = "") -> Any:
+    """Return a field that must be there and of a kind; what encloses it, `where`, comes before its name in errors."""
     if field not in data:
         raise invalid(f"{where}{field}", "is missing")
     value = data[field]
@@ -59,11 +59,17 @@ def take(data: dict, field: str, kind: type, where: str = "") -> Any:
     return value
 
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a whole number",
-          (int, float): "a number"}
+_KINDS: dict[type | tuple[type, ...], str] = {
+    dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a whole number",
+    (int, float): "a number"}
 
 
-def text(data: dict, field: str, where: str = "") -> str:
+def _numbered(values: list[Any]) -> dict[str, Any]:
+    """A list as an object whose fields are called "0", "1", ..."""
+    return {str(index): value for index, value in enumerate(values)}
+
+
+def text(data: dict[str, Any], field: str, where: str = "") -> str:
     """Return a text that says something."""
     value = take(data, field, str, where)
     if not value.strip():
@@ -78,7 +84,7 @@ def _steers_a_terminal(value: str) -> bool:
     return any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" for letter in value)
 
 
-def training(data: dict) -> dict:
+def training(data: dict[str, Any]) -> dict[str, Any]:
     """Return the provenance: any JSON data, as long as it can be shown."""
     found = take(data, "training", dict)
     if any(map(_steers_a_terminal, texts(found))):
@@ -99,7 +105,7 @@ def texts(value: Any) -> Iterator[str]:
             yield value
 
 
-def name(data: dict) -> str:
+def name(data: dict[str, Any]) -> str:
     """Return the model's short name: it is also a folder's name."""
     value = text(data, "name")
     if not NAME.fullmatch(value):
@@ -107,7 +113,7 @@ def name(data: dict) -> str:
     return value
 
 
-def whole(data: dict, field: str, least: int, most: int, where: str = "") -> int:
+def whole(data: dict[str, Any], field: str, least: int, most: int, where: str = "") -> int:
     """Return a whole number between bounds."""
     value = take(data, field, int, where)
     if not least <= value <= most:
@@ -115,7 +121,7 @@ def whole(data: dict, field: str, least: int, most: int, where: str = "") -> int
     return value
 
 
-def number(data: dict, field: str, where: str = "") -> float:
+def number(data: dict[str, Any], field: str, where: str = "") -> float:
     """Return a number of a size that HU and millimetres can have; NaN and infinities are refused."""
     value = take(data, field, (int, float), where)
     if not -1e6 < value < 1e6:
@@ -123,19 +129,18 @@ def number(data: dict, field: str, where: str = "") -> float:
     return float(value)
 
 
-def network(data: dict) -> UNetSpec:
+def network(data: dict[str, Any]) -> UNetSpec:
     """Return the network's graph from the description's "network"."""
     kind = NETWORK_KINDS.get(text(data, "type", "network."))
     if kind is None:
         raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is none of "
                                              f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer.")
-    features = take(data, "features", list, "network.")
-    numbered = dict(enumerate(features))
+    features = _numbered(take(data, "features", list, "network."))
     of_a_window = {} if kind is not UNet3DSpec else {
         "slices": whole(data, "slices", 1, LARGEST_WINDOW, "network."),
         "z_halvings": whole(data, "z_halvings", 0, LARGEST_DEPTH, "network.")}
     spec = kind(
-        features=tuple(whole(numbered, level, 1, LARGEST_WIDTH, "network.features ") for level in numbered),
+        features=tuple(whole(features, level, 1, LARGEST_WIDTH, "network.features ") for level in features),
         in_channels=whole(data, "in_channels", 1, 1, "network."),
         classes=take(data, "classes", int, "network."),
         head_bias=take(data, "head_bias", bool, "network."),
@@ -161,7 +166,7 @@ def check_network(spec: UNetSpec) -> None:
             raise invalid("network.slices", f"must be a multiple of {2**spec.z_halvings}, at most {LARGEST_WINDOW}")
 
 
-def organs(entries: list, spec: UNetSpec) -> tuple[Organ, ...]:
+def organs(entries: list[Any], spec: UNetSpec) -> tuple[Organ, ...]:
     """Return the organs from the description's "labels": one for each class but background, in order."""
     found = tuple(_organ(entry, f"labels[{index}]") for index, entry in enumerate(entries))
     if [organ.label for organ in found] != list(range(1, spec.classes)):
@@ -178,41 +183,43 @@ def _organ(entry: Any, where: str) -> Organ:
     colour = take(entry, "colour", list, where)
     if len(colour) != 3:
         raise invalid(where + "colour", "must be three numbers")
+    parts = _numbered(colour)
+    red, green, blue = (whole(parts, part, 0, 255, where + "colour ") for part in parts)
     modifier = entry.get("modifier")
     return Organ(
         label=whole(entry, "label", 1, LARGEST_CLASSES - 1, where),
         name=text(entry, "name", where),
         code=_code(take(entry, "code", dict, where), where + "code."),
-        colour=tuple(whole(dict(enumerate(colour)), part, 0, 255, where + "colour ") for part in range(3)),
+        colour=(red, green, blue),
         modifier=None if modifier is None else _code(take(entry, "modifier", dict, where), where + "modifier."),
     )
 
 
-def _code(data: dict, where: str) -> Code:
+def _code(data: dict[str, Any], where: str) -> Code:
     return Code(*(text(data, field, where) for field in ("scheme", "value", "meaning")))
 
 
-def working_spacing(data: dict) -> tuple[float, float] | None:
+def working_spacing(data: dict[str, Any]) -> tuple[float, float] | None:
     """Return row and column spacing in mm, or None for the CT's own."""
     if "working_spacing" in data and data["working_spacing"] is None:
         return None
-    values = take(data, "working_spacing", list)
-    spacing = tuple(number(dict(enumerate(values)), axis, "working_spacing ") for axis in range(len(values)))
+    values = _numbered(take(data, "working_spacing", list))
+    spacing = tuple(number(values, axis, "working_spacing ") for axis in values)
     if len(spacing) != 2 or min(spacing) <= 0:
         raise invalid("working_spacing", "must be null or two positive numbers, row and column spacing in mm")
     return spacing
 
 
-def grid(data: dict, spec: UNetSpec) -> tuple[int, int]:
+def grid(data: dict[str, Any], spec: UNetSpec) -> tuple[int, int]:
     """Return rows and columns, multiples of the network's divisor."""
-    values = take(data, "grid", list)
-    sides = tuple(whole(dict(enumerate(values)), axis, 1, LARGEST_SIDE, "grid ") for axis in range(len(values)))
+    values = _numbered(take(data, "grid", list))
+    sides = tuple(whole(values, axis, 1, LARGEST_SIDE, "grid ") for axis in values)
     if len(sides) != 2 or any(side % spec.divisor for side in sides):
         raise invalid("grid", f"must be rows and columns, both multiples of {spec.divisor}")
     return sides
 
 
-def normalisation(data: dict) -> Normalisation:
+def normalisation(data: dict[str, Any]) -> Normalisation:
     """Return the HU constants."""
     constants = Normalisation(*(number(data, field, "normalisation.") for field in ("lower", "upper", "mean", "sd")))
     if constants.lower >= constants.upper:

@@ -13,17 +13,22 @@ left and rows to posterior. Models trained with mirroring (nnU-Net's default) do
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import FlareSegError
-from ..networks.spec import UNet2DSpec
+from ..networks.spec import UNetSpec
 from ..organs import Organ, organs_of
 from ..preprocessing.normalisation import Normalisation
 from .description import read_json
 from .restricted_pickle import read_checkpoint, read_pickle
 
+if TYPE_CHECKING:
+    from ..networks.unet2d import UNet2D
+
+T = TypeVar("T")
 LARGEST_DIFFERENCE = 1e-3
 V1_CHECKPOINTS = ("model_final_checkpoint.model", "model_best.model")
 V2_CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
@@ -59,7 +64,7 @@ def is_nnunet(folder: str | Path) -> bool:
     return _model_folder(Path(folder)) is not None
 
 
-def import_nnunet(folder: str | Path, name: str | None = None):
+def import_nnunet(folder: str | Path, name: str | None = None) -> tuple[UNet2D, dict[str, Any]]:
     """Read a trained 2D model of nnU-Net v1 or v2.
 
     Parameters
@@ -124,15 +129,15 @@ def _checkpoint(folder: Path, model_folder: Path, names: tuple[str, ...]) -> tup
     folds = [folder] if folder != model_folder else sorted(
         (path for path in model_folder.iterdir() if _is_fold(path)),
         key=lambda path: (path.name not in ("all", "fold_all"), path.name))
-    trained = [[fold / name for name in names if (fold / name).is_file()] for fold in folds]
-    trained = [found[0] for found in trained if found]
+    found = [[fold / name for name in names if (fold / name).is_file()] for fold in folds]
+    trained = [files[0] for files in found if files]
     if not trained:
         raise FlareSegError("model_not_found", f"{folder} holds no trained weights ({' or '.join(names)} in a folder "
                                                "fold_0 to fold_4 or all).")
     return trained[0], len(trained)
 
 
-def _import_v1(model_folder: Path, checkpoint: Path):
+def _import_v1(model_folder: Path, checkpoint: Path) -> tuple[UNet2D, Plans, dict[str, Any]]:
     from . import nnunet_weights as original
 
     plans = read_pickle(model_folder / "plans.pkl")
@@ -151,7 +156,7 @@ def _import_v1(model_folder: Path, checkpoint: Path):
     }
 
 
-def _plans_v1(plans: dict) -> Plans:
+def _plans_v1(plans: dict[str, Any]) -> Plans:
     stages = plans["plans_per_stage"]
     stage = stages[max(stages)]
     _require_2d(len(stage["patch_size"]))
@@ -166,16 +171,18 @@ def _plans_v1(plans: dict) -> Plans:
     constants = plans["dataset_properties"]["intensityproperties"][0]
     names = plans["dataset_properties"].get("class_dct", {})
     names = {int(label): _short(str(name), f"label {int(label)}") for label, name in names.items()}
+    row_spacing, column_spacing = (float(value) for value in [*stage["current_spacing"]][-2:])
+    rows, columns = (int(value) for value in stage["patch_size"])
     return Plans(
         dataset=_short(Path(str(plans.get("preprocessed_data_folder", "nnU-Net model"))).name),
         labels={int(label): names.get(int(label), f"label {int(label)}") for label in plans["all_classes"]},
-        spacing=tuple(float(value) for value in stage["current_spacing"])[-2:],
-        grid=tuple(int(value) for value in stage["patch_size"]),
+        spacing=(row_spacing, column_spacing),
+        grid=(rows, columns),
         normalisation=_normalisation(constants, "mean", "sd"),
     )
 
 
-def _import_v2(model_folder: Path, checkpoint: Path):
+def _import_v2(model_folder: Path, checkpoint: Path) -> tuple[UNet2D, Plans, dict[str, Any]]:
     from . import nnunet_weights as original
 
     plans, dataset = read_json(model_folder / "plans.json"), read_json(model_folder / "dataset.json")
@@ -193,13 +200,13 @@ def _import_v2(model_folder: Path, checkpoint: Path):
                              "configuration": _short(name), "check": check}
 
 
-def _configuration_name(checkpoint: dict, model_folder: Path) -> str:
+def _configuration_name(checkpoint: dict[str, Any], model_folder: Path) -> str:
     """The configuration that was trained: the checkpoint tells, or the end of the folder's name."""
     arguments = checkpoint.get("init_args") or {}
     return str(arguments.get("configuration") or model_folder.name.rpartition("__")[2] or "2d")
 
 
-def _plans_v2(plans: dict, dataset: dict, name: str) -> Plans:
+def _plans_v2(plans: dict[str, Any], dataset: dict[str, Any], name: str) -> Plans:
     configuration = _resolved(plans["configurations"], name)
     _require_2d(len(configuration["patch_size"]))
     if configuration.get("previous_stage"):
@@ -211,31 +218,33 @@ def _plans_v2(plans: dict, dataset: dict, name: str) -> Plans:
     _require_stored_axes(plans)
     _require_v2_architecture(configuration)
     constants = plans.get("foreground_intensity_properties_per_channel",
-                          plans.get("foreground_intensity_properties_by_modality"))["0"]
+                          plans.get("foreground_intensity_properties_by_modality", {}))["0"]
+    row_spacing, column_spacing = (float(value) for value in [*configuration["spacing"]][-2:])
+    rows, columns = (int(value) for value in configuration["patch_size"])
     return Plans(
         dataset=_short(str(plans.get("dataset_name", "nnU-Net model"))),
         labels=_labels_v2(dataset["labels"]),
-        spacing=tuple(float(value) for value in configuration["spacing"])[-2:],
-        grid=tuple(int(value) for value in configuration["patch_size"]),
+        spacing=(row_spacing, column_spacing),
+        grid=(rows, columns),
         normalisation=_normalisation(constants, "mean", "std"),
     )
 
 
-def _resolved(configurations: dict, name: str) -> dict:
+def _resolved(configurations: dict[str, Any], name: str | None) -> dict[str, Any]:
     """A configuration with what it inherits from others."""
-    chain = []
+    chain: list[str] = []
     while name is not None:
         if name in chain or name not in configurations:
             raise KeyError(name)
         chain.append(name)
         name = configurations[name].get("inherits_from")
-    merged: dict = {}
+    merged: dict[str, Any] = {}
     for part in reversed(chain):
         merged.update(configurations[part])
     return merged
 
 
-def _require_v2_architecture(configuration: dict) -> None:
+def _require_v2_architecture(configuration: dict[str, Any]) -> None:
     """Refuse every network but PlainConvUNet with nnU-Net's default layers; early v2 plans had no "architecture"."""
     architecture = configuration.get("architecture")
     if architecture is None:
@@ -267,33 +276,33 @@ def _require_2d(dimensions: int) -> None:
         raise _unsupported("it is a 3D model and FlareSeg runs 2D models only")
 
 
-def _require_one_ct_channel(schemes: list, own: str) -> None:
+def _require_one_ct_channel(schemes: list[Any], own: str) -> None:
     if len(schemes) != 1:
         raise _unsupported(f"it reads {len(schemes)} channels and FlareSeg gives it one, the CT")
     if schemes[0] != own:
         raise _unsupported(f"its intensities are normalised by {_short(str(schemes[0]))[:40]}, not as CT")
 
 
-def _require_stored_axes(plans: dict) -> None:
+def _require_stored_axes(plans: dict[str, Any]) -> None:
     if [int(axis) for axis in plans.get("transpose_forward") or (0, 1, 2)] != [0, 1, 2]:
         raise _unsupported("it cuts the volume along another axis than the axial one")
 
 
-def _require_plain(strides, kernels, convs) -> None:
+def _require_plain(strides: Iterable[Any], kernels: Iterable[Any], convs: Iterable[Any]) -> None:
     if any(list(step) != [2, 2] for step in strides) or any(list(kernel) != [3, 3] for kernel in kernels):
         raise _unsupported("its levels do not halve both sides with 3x3 convolutions")
     if any(int(count) != 2 for count in convs):
         raise _unsupported("its levels do not have two convolutions each")
 
 
-def _labels_v2(labels: dict) -> dict[int, str]:
+def _labels_v2(labels: dict[str, Any]) -> dict[int, str]:
     if any(isinstance(value, list) for value in labels.values()):
         raise _unsupported("it was trained on overlapping regions instead of labels")
     return {int(value): _short(name, f"label {int(value)}") for name, value in labels.items()
             if int(value) and name != "ignore"}
 
 
-def _organs(labels: dict[int, str], spec: UNet2DSpec) -> tuple[Organ, ...]:
+def _organs(labels: dict[int, str], spec: UNetSpec) -> tuple[Organ, ...]:
     """The model's labels as organs, one for each class of its network."""
     if sorted(labels) != list(range(1, spec.classes)):
         raise FlareSegError("model_invalid", f"The model's data set names {len(labels)} labels and its network has "
@@ -301,20 +310,20 @@ def _organs(labels: dict[int, str], spec: UNet2DSpec) -> tuple[Organ, ...]:
     return organs_of(labels)
 
 
-def _normalisation(constants: dict, mean: str, sd: str) -> Normalisation:
+def _normalisation(constants: dict[str, Any], mean: str, sd: str) -> Normalisation:
     # To float32's digits: v1 keeps some of them as float32, whose further digits mean nothing.
     return Normalisation(*(float(f"{float(constants[field]):.8g}")
                            for field in ("percentile_00_5", "percentile_99_5", mean, sd)))
 
 
-def _check(difference: float, how: str) -> dict:
+def _check(difference: float, how: str) -> dict[str, Any]:
     if not difference <= LARGEST_DIFFERENCE:  # NaN too
         raise FlareSegError("model_invalid", f"The imported network's output differs from the original's by "
                                              f"{difference:.3g}; the model was not imported.")
     return {"done": True, "how": how, "largest_logit_difference": difference}
 
 
-def _described(what: str, read) -> Any:
+def _described(what: str, read: Callable[[], T]) -> T:
     """Run a reader of nnU-Net's fields; a missing or odd one is the file's fault, told in a sentence."""
     try:
         return read()

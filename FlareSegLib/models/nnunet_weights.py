@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ..errors import FlareSegError
-from ..networks.unet2d import LEAKY_SLOPE, NORM_EPS, UNet2D, UNet2DSpec
+from ..networks.spec import UNet2DSpec, UNetSpec
+from ..networks.unet2d import LEAKY_SLOPE, NORM_EPS, UNet2D
 from .description import check_network
 
 Weights = dict[str, torch.Tensor]
@@ -65,7 +67,7 @@ V2_NAMES = Naming(
 )
 
 
-def clean_weights(state: dict) -> Weights:
+def clean_weights(state: dict[Any, Any]) -> Weights:
     """Return a checkpoint's weights as float32, without wrappers' prefixes and v2's duplicates.
 
     Raises
@@ -138,9 +140,10 @@ def original_names(spec: UNet2DSpec, naming: Naming) -> dict[str, str]:
 def _spec(weights: Weights, naming: Naming) -> UNet2DSpec:
     """What the shapes tell of the graph; `build_network` then checks every one of them."""
     levels = 1 + max((int(found[1]) for name in weights if (found := re.match(naming.levels, name))), default=-1)
-    firsts = [weights.get(f"{naming.encoder_block(level, 0, levels)}.conv.weight") for level in range(levels)]
+    named = [weights.get(f"{naming.encoder_block(level, 0, levels)}.conv.weight") for level in range(levels)]
+    firsts = [first for first in named if first is not None and first.ndim in (4, 5)]
     head = weights.get(f"{naming.head}.0.weight")
-    if levels < 2 or any(first is None or first.ndim not in (4, 5) for first in firsts):
+    if levels < 2 or len(firsts) < levels:
         raise _other_graph("the encoder")
     if head is None or head.ndim not in (4, 5):
         raise _other_graph(f"{naming.head}.0.weight")
@@ -164,7 +167,7 @@ def _other_graph(name: str) -> FlareSegError:
                                               f"convolutions a level (it differs at {name[:80]}).")
 
 
-def noise_slices(spec: UNet2DSpec) -> torch.Tensor:
+def noise_slices(spec: UNetSpec) -> torch.Tensor:
     """A slice of fixed noise in normalised units, (1, 1, rows, columns), of the smallest size that runs."""
     # Instance normalisation needs more than one pixel at the coarsest level.
     side = 2 * spec.divisor
@@ -213,7 +216,7 @@ def run_v1(weights: Weights, slices: torch.Tensor) -> torch.Tensor:
     return F.conv2d(slices, weights[f"{head}.weight"], weights.get(f"{head}.bias"))
 
 
-def original_v2(spec: UNet2DSpec, state: dict) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def original_v2(spec: UNetSpec, state: Weights) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """The class that v2 itself trains, with the checkpoint's weights; None where its package is not installed."""
     try:
         from dynamic_network_architectures.architectures.unet import PlainConvUNet

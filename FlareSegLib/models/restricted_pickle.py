@@ -16,7 +16,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -81,13 +81,13 @@ class _Rebuilder:
 
     __slots__ = ("_function",)
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable[..., Any]):
         self._function = function
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self._function(*arguments)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         raise pickle.UnpicklingError("a function has no state")
 
 
@@ -98,9 +98,9 @@ class _Dtype:
 
     def __init__(self, name: str):
         self.name = name
-        self.order = "="
+        self.order: Literal["<", ">", "|", "="] = "="
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         if state[1] not in "<>|=" or any(part is not None for part in state[2:5]):
             raise pickle.UnpicklingError("not a plain numpy dtype")
         self.order = state[1]
@@ -113,58 +113,60 @@ class _Dtype:
 class _Array(np.ndarray):
     """A numpy array in the making: empty first, its shape and bytes come later (BUILD)."""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         _, shape, dtype, column_major, raw = state
         if math.prod(shape) * dtype.dtype.itemsize != len(raw):
             raise pickle.UnpicklingError("an array whose bytes do not fit its shape")
-        super().__setstate__((1, tuple(shape), dtype.dtype, bool(column_major), bytes(raw)))
+        checked: Any = (1, tuple(shape), dtype.dtype, bool(column_major), bytes(raw))
+        super().__setstate__(checked)
 
 
-def _dtype(name, *_flags) -> _Dtype:
+# What a pickle gives is Any: each rebuilder finds out itself.
+def _dtype(name: Any, *_flags: Any) -> _Dtype:
     # Object, structured and huge types are refused: they can hold references or claim memory they have no bytes for.
     if not isinstance(name, str) or not PLAIN_DTYPE.fullmatch(name):
         raise pickle.UnpicklingError("not a plain numpy dtype")
     return _Dtype(name)
 
 
-def _empty_array(_array_type, shape, _typecode) -> _Array:
+def _empty_array(_array_type: Any, shape: Any, _typecode: Any) -> _Array:
     if tuple(shape) != (0,):
         raise pickle.UnpicklingError("an array that begins with a size")
     return np.ndarray.__new__(_Array, (0,), np.int8)
 
 
-def _array_from_buffer(buffer, dtype, shape, order) -> np.ndarray:
+def _array_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     return np.frombuffer(bytes(buffer), dtype.dtype).reshape(shape, order=order)
 
 
-def _numpy_scalar(dtype, raw) -> np.generic:
+def _numpy_scalar(dtype: Any, raw: Any) -> np.generic:
     if len(raw) != dtype.dtype.itemsize:
         raise pickle.UnpicklingError("a scalar whose bytes do not fit its type")
     return np.frombuffer(raw, dtype.dtype)[0]
 
 
-def _encode(text, encoding="utf-8") -> bytes:
+def _encode(text: Any, encoding: Any = "utf-8") -> bytes:
     if encoding != "latin1":  # the one way in which Python 3 writes bytes for protocol 2
         raise pickle.UnpicklingError("an unusual text encoding")
     return text.encode("latin1")
 
 
-def _bytes(content=b"") -> bytes:
+def _bytes(content: Any = b"") -> bytes:
     if not isinstance(content, (bytes, bytearray)):
         raise pickle.UnpicklingError("bytes that are not given as such")
     return bytes(content)
 
 
-def _path_text(*parts) -> str:
+def _path_text(*parts: Any) -> str:
     return str(PurePath(*parts))
 
 
-def _type_name(*_arguments):
+def _type_name(*_arguments: Any) -> None:
     raise pickle.UnpicklingError("numpy.ndarray is only named, never called")
 
 
-def _numpy_rebuilders() -> dict[str, Callable]:
-    table = {"numpy.ndarray": _type_name, "numpy.dtype": _dtype}
+def _numpy_rebuilders() -> dict[str, Callable[..., Any]]:
+    table: dict[str, Callable[..., Any]] = {"numpy.ndarray": _type_name, "numpy.dtype": _dtype}
     for core in ("numpy.core", "numpy._core"):  # before and since numpy 2
         table[f"{core}.multiarray._reconstruct"] = _empty_array
         table[f"{core}.multiarray.scalar"] = _numpy_scalar
@@ -172,13 +174,12 @@ def _numpy_rebuilders() -> dict[str, Callable]:
     return table
 
 
-def _path_rebuilders() -> dict[str, Callable]:
+def _path_rebuilders() -> dict[str, Callable[..., Any]]:
     names = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path")
     return {f"{module}.{name}": _path_text for module in ("pathlib", "pathlib._local") for name in names}
 
 
-#: Every global that a pickle may name, and what stands for it here.
-REBUILDERS = {name: _Rebuilder(function) for name, function in {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": dict,
     "builtins.set": set,
     "builtins.frozenset": frozenset,
@@ -188,17 +189,19 @@ REBUILDERS = {name: _Rebuilder(function) for name, function in {
     "_codecs.encode": _encode,
     **_numpy_rebuilders(),
     **_path_rebuilders(),
-}.items()}
+}
+#: Every global that a pickle may name, and what stands for it here.
+REBUILDERS = {name: _Rebuilder(function) for name, function in _FUNCTIONS.items()}
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
     """Gives the rebuilders and nothing else; nothing is imported."""
 
-    def __init__(self, file, file_name: str):
+    def __init__(self, file: IO[bytes], file_name: str):
         super().__init__(file)
         self._file_name = file_name
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         path = f"{module.replace('__builtin__', 'builtins')}.{name}"  # its name up to protocol 2
         if path not in REBUILDERS:
             raise _refused(path, self._file_name)
@@ -220,14 +223,14 @@ def _check_opcodes(content: bytes, file_name: str) -> None:
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in REFUSED_OPCODES:
             raise _refused(f"the pickle instruction {opcode.name}", file_name)
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument is None or argument > len(content)):
             raise _refused("a memo larger than the file", file_name)
 
 
 def _weights_only(path: Path) -> Any:
     import torch
 
-    if torch.torch_version.TorchVersion(torch.__version__) < (2, 6):  # older readers could be made to run code
+    if torch.torch_version.TorchVersion(torch.__version__) < "2.6":  # older readers could be made to run code
         raise FlareSegError("missing_package", "Importing nnU-Net checkpoints needs torch 2.6 or newer; "
                                                "update torch (pip install -U torch).")
     allowed = [(rebuilder, name) for name, rebuilder in REBUILDERS.items() if name != "collections.OrderedDict"]

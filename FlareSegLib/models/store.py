@@ -49,7 +49,7 @@ def list_bundles() -> list[ModelBundle]:
 
     A user's bundle of a shipped one's name is left out, as `find_bundle` gives the shipped one.
     """
-    bundles = {}
+    bundles: dict[str, ModelBundle] = {}
     for folder in _bundle_folders():
         try:
             bundles.setdefault(folder.name, read_bundle(folder))
