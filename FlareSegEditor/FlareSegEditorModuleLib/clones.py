@@ -110,7 +110,7 @@ class Canvas:
                                                                self._original[box])
         slicer.util.arrayFromVolumeModified(self.ct)
         image = self._label_image()
-        if image is not None:
+        if image is not None and not np.array_equal(_axial(_array_of(image), self._order)[box], case.labels[box]):
             self.surfaces_lost |= self.segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
             _axial(_array_of(image), self._order)[box] = case.labels[box]
             image.GetPointData().GetScalars().Modified()

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..shapes import Shape
-from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid
+from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid, extent
 from .coarse import grid_points
 from .noise import residual_sd
 
@@ -169,9 +169,12 @@ class Block:
         if self.outer is not None:
             return self.outer.change(contrast_changed)
         hu = np.empty_like(self.before)
+        in_range = LOWEST_HU <= self.before.min() and self.before.max() <= HIGHEST_HU
         for slice_after, edited, before in zip(hu, self.hu, self.before):
             rounded = np.rint(edited)
-            slice_after[:] = np.where(rounded == before, before, np.clip(rounded, LOWEST_HU, HIGHEST_HU))
+            slice_after[:] = np.clip(rounded, LOWEST_HU, HIGHEST_HU)
+            if not in_range:  # the scanner's padding stays
+                np.copyto(slice_after, before, where=rounded == before)
         lesion = bool((self.cover > 0).any())
         return Change(self.box, hu, self.labels, self.cover if lesion else None, self.wanted if lesion else None,
                       self.jacobian, contrast_changed, self.axis)
@@ -304,7 +307,7 @@ def _lacking(block: Block, core: np.ndarray, noise: np.ndarray) -> np.float32:
     """How much of fresh noise brings that of a core to the scan's; independent noises add in squares."""
     if np.count_nonzero(core) < FEWEST_VOXELS:
         return np.float32(0)
-    box = ndimage.find_objects(core.astype(np.uint8))[0]
+    box = extent(core)
     here, usual = (residual_sd(array[box], core[box], block.grid.spacing) for array in (block.hu, noise))
     return np.float32(np.sqrt(max(0.0, 1 - (here / max(usual, 1e-3)) ** 2)))
 

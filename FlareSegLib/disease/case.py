@@ -82,6 +82,13 @@ class Grid:
         return tuple(slice(int(a), int(b)) for a, b in zip(first, last)) if (first < last).all() else None
 
 
+def extent(mask: np.ndarray) -> Box | None:
+    """The smallest box (k, j, i) of all True voxels; None where there are none."""
+    rows, columns = mask.any(axis=2), mask.any(axis=1)
+    planes = [np.flatnonzero(part) for part in (rows.any(axis=1), rows.any(axis=0), columns.any(axis=0))]
+    return tuple(slice(int(part[0]), int(part[-1]) + 1) for part in planes) if len(planes[0]) else None
+
+
 @dataclass(frozen=True)
 class Case:
     """A CT and its label map on one axial grid; never changed in place.

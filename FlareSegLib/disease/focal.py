@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..shapes import Shape
 from .block import Block, Change, Look, blurred_like_scan, coverage, relabel, soft_step
-from .case import LABEL_OF
+from .case import LABEL_OF, extent
 from .cavity import wall, whole_wall
 from .coarse import coarse_steps, node_points, spread_out, thin_out
 from .fractal import fractal_noise
@@ -158,10 +158,10 @@ def uneven(block: Block, cover: np.ndarray, sd_hu: float, bump_mm: float, seed: 
 
 def noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float, octaves: int = 2) -> np.ndarray:
     """`fractal_noise` in the box that a lesion fills, 0 elsewhere: a block reaches as far as the lesion pushes."""
-    noise, boxes = np.zeros_like(cover), ndimage.find_objects((cover > 0).view(np.uint8))
-    if boxes:
-        points = block.points[boxes[0]]
-        noise[boxes[0]] = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)
+    noise, box = np.zeros_like(cover), extent(cover > 0)
+    if box is not None:
+        points = block.points[box]
+        noise[box] = fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)
     return noise
 
 

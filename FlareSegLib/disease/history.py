@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .block import Change
-from .case import Box, Case
+from .case import Box, Case, extent
 
 #: All steps together take no more than this by default; a 30 mm lesion takes about one MB.
 LIMIT_BYTES = 256 * 1024**2
@@ -190,18 +190,9 @@ class History:
 def _delta_of(case: Case, change: Change, title: str) -> Delta:
     hu = change.hu - case.hu[change.box]
     labels = change.labels ^ case.labels[change.box]
-    inner = _extent((hu != 0) | (labels != 0))
+    inner = extent((hu != 0) | (labels != 0)) or (slice(0, 0),) * 3
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
     return Delta(title, box, _sparse(hu[inner]), _sparse(labels[inner]))
-
-
-def _extent(changed: np.ndarray) -> Box:
-    """The smallest box of all True voxels; an empty one where there are none."""
-    box = []
-    for axis in range(3):
-        planes = np.flatnonzero(changed.any(axis=tuple(a for a in range(3) if a != axis)))
-        box.append(slice(int(planes[0]), int(planes[-1]) + 1) if len(planes) else slice(0, 0))
-    return tuple(box)
 
 
 def _sparse(array: np.ndarray) -> Sparse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft, ndimage
@@ -18,6 +19,9 @@ FEWEST_WINDOWS = 8
 MOST_VOXELS = 400_000
 #: Where no organ is large enough to measure in: noise of a usual abdominal CT, HU.
 USUAL_SD = 12.0
+#: A lesion that is dragged keeps its seed and, but for a voxel, its box: so few voxels of noise are kept for it, drawn
+#: in lots of so many slices.
+MOST_KEPT, LOT = 1_000_000, 4
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,22 @@ class NoiseModel:
         """Noise of a shape, float32, HU; the same for the same seed."""
         slices, height, width = shape_kji
         size = fft.next_fast_len(height, real=True), fft.next_fast_len(width, real=True)
-        amplitude = self._amplitude(size)
+        lots = -(-slices // LOT) * LOT
+        if lots * size[0] * size[1] > MOST_KEPT:
+            return self._drawn((slices, *size), seed)[:, :height, :width]
+        return _kept_noise(self.sd, self.along_z, np.asarray(self.spectrum, np.float32).tobytes(), (lots, *size), seed)[
+            :slices, :height, :width].copy()
+
+    def _drawn(self, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+        """Noise that goes on beyond its borders in plane; its first slices do not depend on how many there are."""
+        amplitude = self._amplitude(shape[1:])
         rng = np.random.default_rng(seed)
-        noise = np.empty(shape_kji, np.float32)
-        white = np.zeros(size, np.float32)
-        for k in range(slices):
-            fresh = rng.standard_normal(size, dtype=np.float32)
+        noise = np.empty(shape, np.float32)
+        white = np.zeros(shape[1:], np.float32)
+        for k in range(shape[0]):
+            fresh = rng.standard_normal(shape[1:], dtype=np.float32)
             white = fresh if k == 0 else self.along_z * white + np.float32(np.sqrt(1 - self.along_z**2)) * fresh
-            noise[k] = fft.irfft2(fft.rfft2(white) * amplitude, size)[:height, :width]
+            noise[k] = fft.irfft2(fft.rfft2(white) * amplitude, shape[1:])
         return noise
 
     def _amplitude(self, size: tuple[int, int]) -> np.ndarray:
@@ -62,6 +74,12 @@ class NoiseModel:
         whole = ndimage.map_coordinates(self.spectrum, places, order=1, mode="grid-wrap").astype(np.float32)
         whole *= np.float32(self.sd / max(float(np.sqrt(np.mean(whole**2))), 1e-9))
         return whole[:, :size[1] // 2 + 1]
+
+
+@lru_cache(maxsize=4)
+def _kept_noise(sd: float, along_z: float, spectrum: bytes, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+    model = NoiseModel(sd, np.frombuffer(spectrum, np.float32).reshape(BINS, BINS), along_z)
+    return model._drawn(shape, seed)
 
 
 def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, float, float], label: int,

@@ -6,10 +6,9 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .block import Axis, Change
-from .case import LABEL_OF, Box
+from .case import LABEL_OF, Box, extent
 from .operation import Operation
 from .quality import contrast
 from .scene import Scene
@@ -75,9 +74,9 @@ def note_of(scene: Scene, operation: Operation, change: Change) -> Note:
 
 
 def _packed(change: Change) -> tuple[Box | None, bytes]:
-    inner = None if change.cover is None else ndimage.find_objects((change.cover > 0).view(np.uint8))
-    if not inner:
+    inner = None if change.cover is None else extent(change.cover > 0)
+    if inner is None:
         return None, b""
-    inner = tuple(slice(max(0, part.start - 1), min(n, part.stop + 1)) for part, n in zip(inner[0], change.cover.shape))
+    inner = tuple(slice(max(0, part.start - 1), min(n, part.stop + 1)) for part, n in zip(inner, change.cover.shape))
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
     return box, zlib.compress(np.rint(change.cover[inner] * 255).astype(np.uint8), 1)

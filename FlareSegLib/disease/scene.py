@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block, Change
-from .case import LABEL_OF, Box, Case
+from .case import LABEL_OF, Box, Case, extent
 from .coarse import coarse_steps, spread_out, thin_out
 from .scan import NoiseModel, OrganMeasure, estimate_phase, measure_noise, measure_organ, measure_psf
 
@@ -251,11 +251,10 @@ class Scene:
         if change.contrast_changed:
             return {}
         lasting = {key: value for key, value in self.known.items() if key in ("psf", "phase", "middle", "noise")}
-        found = ndimage.find_objects(change.labels, max_label=max(LABEL_OF.values()))
-        lasting["boxes"] = {name: _box_after(box, found[LABEL_OF[name] - 1], change.box)
-                            for name, box in self._boxes.items()}
+        found = {name: extent(change.labels == label) for name, label in LABEL_OF.items()}
+        lasting["boxes"] = {name: _box_after(box, found[name], change.box) for name, box in self._boxes.items()}
         touched = {name for name, box in self._boxes.items() if _meet(box, change.box)}
-        touched |= {name for name, label in LABEL_OF.items() if found[label - 1] is not None}
+        touched |= {name for name in LABEL_OF if found[name] is not None}
         for (key, value) in self.known.items():
             if isinstance(key, tuple) and key[0] in ("organ", "pieces", "depth") and key[1] not in touched:
                 lasting[key] = value

@@ -87,8 +87,11 @@ def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mob
             stretch *= mobile[first:last]
         far = sum((offset * mm) ** 2 for offset, mm in zip(offsets, spacing))
         moving = (stretch * stretch * far > STILL_MM**2) & (block.labels[first:last] != UNKNOWN)
-        place, change = np.nonzero(moving), stretch[moving]
-        source = np.stack([at + axis.ravel()[at] * change for at, axis in zip(place, offsets)], dtype=np.float32)
+        at = np.flatnonzero(moving)
+        source = np.empty((3, at.size), np.float32)
+        for taken, offset in zip(source, offsets):
+            index = np.arange(offset.size, dtype=np.float32).reshape(offset.shape)
+            (index + offset * stretch).take(at, out=taken, mode="clip")
         source[0] += first
         yield first, moving, source
 

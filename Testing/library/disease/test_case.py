@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
-from FlareSegLib.disease.case import Grid, make_case
+from FlareSegLib.disease.case import Grid, extent, make_case
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.volumes.volume import Volume
 
@@ -56,3 +58,12 @@ def test_wrong_labels_are_refused(labels, words):
     with pytest.raises(FlareSegError, match=words) as error:
         make_case(volume(ct()), volume(labels))
     assert error.value.code == "bad_disease_case"
+
+
+#: Mostly False.
+SPARSE = st.sampled_from((False,) * 9 + (True,))
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=SPARSE))
+def test_the_extent_of_a_mask_is_the_smallest_box(mask):
+    assert extent(mask) == next(iter(ndimage.find_objects(mask.astype(np.uint8))), None)

@@ -98,3 +98,15 @@ def test_a_sample_has_the_model_s_sd():
     spectrum = np.random.default_rng(0).random((BINS, BINS)).astype(np.float32)
     spectrum += np.roll(spectrum[::-1, ::-1], 1, (0, 1))
     assert NoiseModel(14.0, spectrum, 0.3).sample((30, 100, 90), 1).std() == pytest.approx(14, rel=0.03)
+
+
+def test_noise_that_is_kept_is_drawn_anew_the_same_and_no_caller_spoils_it():
+    model = NoiseModel(15.0, np.ones((BINS, BINS), np.float32), 0.5)
+    first = model.sample((7, 40, 50), 3)
+    usual = first.copy()
+    first += 100
+    assert np.array_equal(model.sample((7, 40, 50), 3), usual)
+    assert np.array_equal(model.sample((5, 40, 50), 3), usual[:5])
+    assert np.array_equal(model._drawn((7, 40, 50), 3), usual)
+    assert not np.array_equal(model.sample((7, 40, 50), 4), usual)
+    assert not np.array_equal(NoiseModel(15.0, model.spectrum, 0.0).sample((7, 40, 50), 3), usual)
