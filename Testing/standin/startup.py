@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -25,6 +26,9 @@ def start():
     _add_python_modules(slicer)
     _add_application(qt, slicer)
     failures.install()
+    # As Slicer does before it ends: otherwise the last of the logics takes its colours from a scene whose volumes are
+    # watched by slice logics that are half gone.
+    atexit.register(slicer.mrmlScene.Clear, 0)
     return slicer
 
 
