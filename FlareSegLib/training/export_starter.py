@@ -20,8 +20,7 @@ from ..evaluation.held_out import read_checkpoint
 from ..models.bundle import PRECISIONS, write_bundle
 from .model_card import card_text
 from .provenance import licence_sentence, training_data
-from .starter import starter_bundle
-from .synthesis.mix import KINDS
+from .starter import add_case_options, starter_bundle
 
 NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)"
 PICTURE = "failures.png"
@@ -82,9 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="the bundle; must not exist")
     parser.add_argument("--synthesis", type=Path, nargs="+", required=True, metavar="STORE",
                         help="what it was trained on")
-    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="as in the training")
-    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="as in the training")
-    parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="as in the training")
+    add_case_options(parser)
     parser.add_argument("--accuracy", type=Path, required=True, nargs="+", help="one or more; their rows are joined")
     parser.add_argument("--conditions", type=Path, nargs="*", default=[])
     parser.add_argument("--pictures", type=Path, nargs=2, metavar=("DATA", "RUNS"), help="show the worst results")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ STARTER_SPACING = 1.6
 STARTER_GRID = (256, 256)
 
 
-def starter_bundle(folder: Path = Path(), training: dict | None = None) -> ModelBundle:
+def starter_bundle(folder: Path = Path(), training: dict[str, Any] | None = None) -> ModelBundle:
     """Return what the starter model is, but for its weights."""
     return ModelBundle(
         folder=folder, name="flareseg-lite", version="0.2.0",
@@ -33,17 +34,22 @@ def starter_bundle(folder: Path = Path(), training: dict | None = None) -> Model
     )
 
 
+def add_case_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which cases are trained on; the export of a trained model takes the same."""
+    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
+    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of the training sets; default all")
+    parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
+                        "that have any")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
-    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
     parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
-    parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of the training set; default all")
-    parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
-                        "that have any")
+    add_case_options(parser)
     parser.add_argument("--steps", type=int, default=TrainingSettings.steps)
     parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS",
                         help="the last so many with a falling rate; "
