@@ -12,6 +12,7 @@ import argparse
 import json
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ STABLE_MM = 5
 
 
 def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network: UNet2D, organs: tuple[str, ...],
-                       seed: int, plain: Volume | None = None) -> dict:
+                       seed: int, plain: Volume | None = None) -> dict[str, Any]:
     """Return the figures of one condition.
 
     Parameters
@@ -65,7 +66,7 @@ def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network
     return row
 
 
-def evaluate_case(entry: dict, data: Path, network: UNet2D, conditions: tuple[Condition, ...], draws: int,
+def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D, conditions: tuple[Condition, ...], draws: int,
                   done: set, add) -> None:
     """Call ``add(row)`` for each condition of a CT that is not in `done`, pairs of a condition's name and a seed."""
     wanted = [(condition, seed) for condition in conditions if entry["contrast"] or not condition.contrast_only
@@ -89,7 +90,7 @@ def evaluate_case(entry: dict, data: Path, network: UNet2D, conditions: tuple[Co
             print(f"{entry['name']}, {condition.name}: {error}", flush=True)
 
 
-def changes(rows: list[dict], metric: str) -> dict[tuple[str, str, str], list[tuple[float, float]]]:
+def changes(rows: list[dict[str, Any]], metric: str) -> dict[tuple[str, str, str], list[tuple[float, float]]]:
     """Group, condition and organ to pairs (unchanged, changed) of a metric, one a row; only of organs it concerns.
 
     Rows whose CT was not scored unchanged, with the same network, are left out.
@@ -105,7 +106,7 @@ def changes(rows: list[dict], metric: str) -> dict[tuple[str, str, str], list[tu
     return found
 
 
-def condition_table(rows: list[dict], metric: str = "dice") -> str:
+def condition_table(rows: list[dict[str, Any]], metric: str = "dice") -> str:
     """A Markdown table of all conditions but diseases: mean over the CTs, and the mean change of the same CTs."""
     pairs = changes(rows, metric)
     lines = ["| condition | CTs | " + " | ".join(NAMES) + " | liver / spleen on the wrong side, ml at most |",
@@ -120,7 +121,7 @@ def condition_table(rows: list[dict], metric: str = "dice") -> str:
     return "\n".join(lines)
 
 
-def disease_table(rows: list[dict]) -> str:
+def disease_table(rows: list[dict[str, Any]]) -> str:
     """A Markdown table of the diseases: Dice of the organs concerned, against the healthy case of the same CT."""
     dice, nsd = (changes(rows, metric) for metric in ("dice", "nsd"))
     lines = ["| disease | organ | cases | Dice healthy | Dice with it | change | NSD change |", "|---" * 7 + "|"]
@@ -133,7 +134,7 @@ def disease_table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def storage_sentence(rows: list[dict]) -> str:
+def storage_sentence(rows: list[dict[str, Any]]) -> str:
     """How many voxels differ by the storage alone."""
     chosen = [row for row in rows if row["group"] == "storage" and "voxels_differ" in row]
     if not chosen:
@@ -142,7 +143,7 @@ def storage_sentence(rows: list[dict]) -> str:
             f"{max(row['voxels_differ'] for row in chosen)} voxels at most have another label than in the CT as it is.")
 
 
-def stability_sentence(rows: list[dict]) -> str:
+def stability_sentence(rows: list[dict[str, Any]]) -> str:
     """By how much an organ's mean Dice differs over slices of up to `STABLE_MM`."""
     pairs = changes(rows, "dice")
     looked_at = {mm: f"slices of {mm} mm" for mm in THICKNESSES_MM if mm <= STABLE_MM}
@@ -160,7 +161,7 @@ def stability_sentence(rows: list[dict]) -> str:
             + ", ".join(f"{spans[organ]:.3f} ({organ})" for organ in NAMES if organ in spans) + ".")
 
 
-def tables(rows: list[dict]) -> str:
+def tables(rows: list[dict[str, Any]]) -> str:
     """All of it, as Markdown."""
     return "\n\n".join((
         "Dice: mean over the CTs (mean change against the same CTs as they are)", condition_table(rows),
@@ -168,7 +169,7 @@ def tables(rows: list[dict]) -> str:
         "Simulated diseases, the organ that has them", disease_table(rows)))
 
 
-def _in_order(rows: list[dict]) -> list[dict]:
+def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     place = {condition.name: number for number, condition in enumerate(all_conditions())}
     return sorted(rows, key=lambda row: place.get(row["condition"], len(place)))
 
@@ -199,7 +200,7 @@ def main(arguments: list[str] | None = None) -> None:
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
     rows = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
-        def add(row: dict, steps: int = steps) -> None:
+        def add(row: dict[str, Any], steps: int = steps) -> None:
             rows.append({**row, "steps": steps})
             write_json(options.json, rows, indent=1)
             print(f"{row['case']}, {row['condition']}: {row['dice']}", flush=True)

@@ -6,6 +6,7 @@ Pictures of a CT are derived works: they are made of those alone whose licence a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,10 +20,10 @@ from .case_pictures import CaseImages, worst_organs_figure
 from .held_out import checkpoint_without, find_labels, read_checkpoint
 
 
-def worst_rows(rows: list[dict]) -> dict[str, dict]:
+def worst_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The row with the lowest Dice of each organ against silver labels, of the CTs that may be shown."""
     shown = {entry["name"] for entry in read_case_list() if allows_derived_works(entry["licence"])}
-    found: dict[str, dict] = {}
+    found: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["reference"] == "silver" and row["case"] in shown:
             for organ, dice in row["dice"].items():
@@ -31,7 +32,7 @@ def worst_rows(rows: list[dict]) -> dict[str, dict]:
     return found
 
 
-def failure_picture(rows: list[dict], data: Path, runs: Path) -> tuple[Figure, str] | None:
+def failure_picture(rows: list[dict[str, Any]], data: Path, runs: Path) -> tuple[Figure, str] | None:
     """Return the picture of each organ's worst result, and the attribution; None where nothing may be shown.
 
     Parameters
@@ -52,7 +53,7 @@ def failure_picture(rows: list[dict], data: Path, runs: Path) -> tuple[Figure, s
     return worst_organs_figure(columns, FLARE_ORGANS), f"CTs: {', '.join(sources)}; outlines added."
 
 
-def _images(entry: dict, data: Path, runs: Path) -> CaseImages:
+def _images(entry: dict[str, Any], data: Path, runs: Path) -> CaseImages:
     network, _ = read_checkpoint(checkpoint_without(runs, entry["patient"]))
     ct, _ = to_axial(read_volume(data / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def checkpoint_without(runs: Path, patient: str) -> Path | None:
     return None
 
 
-def unseen_cases(runs: Path, names: Sequence[str] | None = None) -> Iterator[tuple[dict, UNet2D, int]]:
+def unseen_cases(runs: Path, names: Sequence[str] | None = None) -> Iterator[tuple[dict[str, Any], UNet2D, int]]:
     """Yield each entry of the case list with a network that has not seen its patient, and that network's steps.
 
     Entries without such a network are told of on the terminal and passed over.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ METRICS = ("dice", "nsd")
 LEAST_PATIENTS = 5
 
 
-def evaluate_case(entry: dict, data: Path, network: UNet2D) -> list[dict]:
+def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D) -> list[dict[str, Any]]:
     """Return one row a kind of reference: the case, and Dice and surface distance (NSD) of each organ."""
     folder = data / entry["name"]
     ct = read_volume(folder / "ct.nii.gz")
@@ -50,7 +51,7 @@ def evaluate_case(entry: dict, data: Path, network: UNet2D) -> list[dict]:
     return rows
 
 
-def summaries(rows: list[dict]) -> list[dict]:
+def summaries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return mean and interval for each kind of reference, contrast, organ and metric.
 
     A patient's CTs are averaged first, as they are not independent. The interval is the percentile bootstrap over
@@ -73,13 +74,13 @@ def summaries(rows: list[dict]) -> list[dict]:
     return found
 
 
-def _mean_over(patients: list[float]) -> dict:
+def _mean_over(patients: list[float]) -> dict[str, Any]:
     interval = bootstrap_interval(np.array(patients)) if len(patients) >= LEAST_PATIENTS else None
     return {"patients": len(patients), "mean": round(float(np.mean(patients)), 4),
             "interval": None if interval is None else [round(end, 4) for end in interval]}
 
 
-def format_rows(rows: list[dict]) -> str:
+def format_rows(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table: Dice / NSD by organ."""
     names = [organ.name for organ in FLARE_ORGANS]
     lines = ["| CT (left out) | contrast | slices | training | reference | " + " | ".join(names) + " |",
@@ -91,13 +92,13 @@ def format_rows(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _pair(row: dict, organ: str) -> str:
+def _pair(row: dict[str, Any], organ: str) -> str:
     if organ not in row["dice"]:
         return "–"
     return f"{row['dice'][organ]:.3f} / " + (f"{row['nsd'][organ]:.3f}" if organ in row["nsd"] else "–")
 
 
-def format_summaries(found: list[dict]) -> str:
+def format_summaries(found: list[dict[str, Any]]) -> str:
     """Return `summaries` as a Markdown table."""
     lines = ["| reference | contrast | metric | organ | mean | 95 % interval | patients (CTs) |", "|---" * 7 + "|"]
     for each in found:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ DOUBTS = tuple(kind for kind in KINDS if kind != "cut off")
 SIGNALS = {"any doubt": DOUBTS, **{kind: (kind,) for kind in KINDS}}
 
 
-def results(rows: list[dict]) -> dict[str, list[tuple[float, frozenset[str]]]]:
+def results(rows: list[dict[str, Any]]) -> dict[str, list[tuple[float, frozenset[str]]]]:
     """Dice and kinds of warnings of each result: by organ, and of the "whole scan" the mean Dice and all organs' kinds.
 
     Organs that the reference lacks are left out, so are rows without warnings (of manual livers alone).
@@ -38,7 +39,7 @@ def results(rows: list[dict]) -> dict[str, list[tuple[float, frozenset[str]]]]:
     return found
 
 
-def calibration(rows: list[dict]) -> list[dict]:
+def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return counts for each organ, bound and signal.
 
     "bad" and "good" are numbers of results, "bad_warned" and "good_warned" how many of them have the warning:
@@ -55,7 +56,7 @@ def calibration(rows: list[dict]) -> list[dict]:
     return found
 
 
-def format_calibration(found: list[dict], signals: tuple[str, ...] = tuple(SIGNALS)) -> str:
+def format_calibration(found: list[dict[str, Any]], signals: tuple[str, ...] = tuple(SIGNALS)) -> str:
     """Return `calibration` as a Markdown table."""
     lines = ["| organ | bad is a Dice below | warning | bad results warned of | good results warned of |",
              "|---" * 5 + "|"]
