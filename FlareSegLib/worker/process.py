@@ -167,17 +167,22 @@ def _stopped() -> Message:
 
 
 def _stop_on_signals(channel: Channel, staging: Staging) -> None:
-    """Wait for SIGINT and SIGTERM in a thread: the main one can be inside a C library for seconds.
+    """Hear of SIGINT and SIGTERM in a thread: the main one can be inside a C library for seconds.
 
-    Windows has no such waiting; there the parent's pipe and ``taskkill`` end the worker.
+    They are not blocked and waited for: a thread that was there before, as NumPy's BLAS starts one, would get them and
+    end the process. Whichever thread gets one writes its number to the pipe. Windows has no such signals; there the
+    parent's pipe and ``taskkill`` end the worker.
     """
     if sys.platform == "win32":
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # inherited by all threads that start later
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: None)
 
     def wait() -> None:
-        while True:
-            signal.sigwait(STOP_SIGNALS)
+        while os.read(told, 1):
             _stop(channel, staging)
 
     threading.Thread(target=wait, daemon=True).start()
