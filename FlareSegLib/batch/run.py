@@ -106,6 +106,10 @@ def run_batch(sources: Iterable[Source], settings: Settings, workers: Workers, n
                     lines.flush()
                     progress(len(ended), len(cases))
         except KeyboardInterrupt:
+            # a case can have ended meanwhile: what lies in the folder counts, not what was heard of
+            names = {case.name for case in cases}
+            ended = {name: record for name, record in read_records(out).items() if name in names}
+            write_lines(out, ended.values())
             _summarise(settings)
             done = sum(record["status"] == DONE for record in ended.values())
             raise KeyboardInterrupt(f"Stopped; {done} of {len(cases)} cases are done, and the same command goes on "
