@@ -1,6 +1,6 @@
 # make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
 # make demo CT=path   the same with a CT of yours
-# make test           install and run all tests
+# make test           install and run all tests, in as many processes as there are cores (4 at most)
 # make fuzz SECONDS=60  fuzz every reader of strangers' files, so long each (installs atheris)
 # make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
 # make bench-scaling  how the time grows with slices, spacing and threads: a table and scaling.png
@@ -22,7 +22,7 @@ demo: $(VENV)/installed
 	@echo; echo 'Look at demo/organs.png; 3D Slicer opens demo/organs.seg.nrrd. Research use only.'
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 fuzz: $(VENV)/installed-test
 	$(PIP) -e ".[fuzz]"
