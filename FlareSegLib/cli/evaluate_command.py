@@ -28,7 +28,7 @@ def _add_evaluate(commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Dice, sensitivity, precision and normalised surface distance (NSD), per case and per organ, by "
                     "FLARE21's rules.")
-    parser.add_argument("prediction", metavar="PRED", help="folder of label maps, or one file")
+    parser.add_argument("prediction", metavar="PRED", help="folder of label maps or DICOM SEGs, or one file")
     parser.add_argument("reference", metavar="REF", help="folder with files of the same names, or one file")
     parser.add_argument("-o", "--output", metavar="OUT", action="append", default=[],
                         help=".csv (one line a case and organ) or .json (for flareseg report); may be repeated")

@@ -7,7 +7,7 @@ import threading
 
 EXAMPLES = """examples:
   flareseg view ct.nii.gz organs.seg.nrrd
-  flareseg view DICOM_FOLDER labels.nii.gz --series 2
+  flareseg view DICOM_FOLDER organs.dcm --series 2
   flareseg view ct.nii.gz organs.seg.nrrd --no-browser --port 8123    # on a server; ssh -L 8123:127.0.0.1:8123"""
 
 
@@ -20,7 +20,7 @@ def add_parser(commands) -> None:
                     "from this process and stays on this machine; its link opens once. Ends with Ctrl-C, or after an "
                     "hour without a request.")
     parser.add_argument("ct", metavar="CT", help="NIfTI, NRRD or MetaImage file, or DICOM folder")
-    parser.add_argument("segmentation", metavar="SEG", help=".seg.nrrd or a label map, on the CT's grid")
+    parser.add_argument("segmentation", metavar="SEG", help=".seg.nrrd, DICOM SEG or a label map, on the CT's grid")
     parser.add_argument("--series", metavar="N|KEY|UID", help="which series of a DICOM folder that holds several")
     parser.add_argument("--no-browser", action="store_true", help="print the link only")
     parser.add_argument("--once", action="store_true",

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FlareSegError
+from ..volumes.dicom_seg import (DicomSeg, check_frame_of_reference, grid_of, is_dicom_seg, label_map_on,
+                                 read_dicom_seg)
 from ..volumes.reading import IMAGE_IO, read_label_map
 from ..volumes.volume import Volume
 from .agreement import IGNORE
 from .rules import LABEL_SCHEMES
 
 #: Endings that are no part of a case's name; the longer ones first. nnU-Net and FLARE call images CASE_0000.
-ENDINGS = (".seg.nrrd", *sorted(IMAGE_IO, key=len, reverse=True))
+ENDINGS = (".seg.nrrd", *sorted(IMAGE_IO, key=len, reverse=True), ".dcm")
 CHANNEL = "_0000"
+Scheme = dict[str, tuple[int, ...]]
 
 #: Largest distance between the corners of two grids that count as one, in voxels.
 GRID_TOLERANCE = 0.1
@@ -38,7 +41,7 @@ def find_pairs(prediction, reference, skip_unpaired: bool = False) -> tuple[tupl
     Parameters
     ----------
     prediction, reference : str or Path
-        Two folders of label maps, or two files.
+        Two folders of label maps or DICOM SEGs, or two files.
     skip_unpaired : bool
         Leave out what has no counterpart instead of refusing.
 
@@ -92,14 +95,19 @@ def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tu
     ----------
     prediction_scheme, reference_scheme : dict
         Label values of each organ (`rules.label_scheme`); other values are faults, but for 255 (not annotated) in
-        the reference and any value where the scheme is a list of the user's own.
+        the reference and any value where the scheme is a list of the user's own. A DICOM SEG names its organs: they
+        get the scheme's values, and other segments are left out.
 
     Raises
     ------
     FlareSegError
-        As `read_label_map`; "bad_evaluation_data" for different grids and unknown label values.
+        As `read_label_map`, `read_dicom_seg` and `label_map_on`; "bad_evaluation_data" for different grids and unknown
+        label values.
     """
-    prediction, reference = read_label_map(pair.prediction), read_label_map(pair.reference)
+    try:
+        prediction, reference = _read_both(pair, prediction_scheme, reference_scheme)
+    except FlareSegError as error:
+        raise FlareSegError(error.code, f"{pair.case}: {error}") from error
     difference = grid_difference(prediction, reference)
     if difference:
         raise FlareSegError("bad_evaluation_data", f"{pair.case}: prediction and reference differ in {difference}; "
@@ -114,6 +122,25 @@ def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tu
                                 f"which means nothing here; {'give no CT, or ' if more > 0 else ''}name the label "
                                 f"values with --{name}-labels.")
     return prediction, reference
+
+
+def _read_both(pair: Pair, prediction_scheme: Scheme, reference_scheme: Scheme) -> tuple[Volume, Volume]:
+    """A DICOM SEG lies on the grid of the other one; two lie on the least grid that holds both."""
+    one, other = (read_dicom_seg(path) if is_dicom_seg(path) else read_label_map(path)
+                  for path in (pair.prediction, pair.reference))
+    if isinstance(one, DicomSeg) and isinstance(other, DicomSeg):
+        check_frame_of_reference(one, other.frame_of_reference)
+        grid = grid_of(one, other)
+    else:
+        grid = other if isinstance(one, DicomSeg) else one
+    return _on_grid(one, grid, prediction_scheme), _on_grid(other, grid, reference_scheme)
+
+
+def _on_grid(read: Volume | DicomSeg, grid: Volume, scheme: Scheme) -> Volume:
+    if isinstance(read, Volume):
+        return read
+    return label_map_on(grid, read, {number: scheme[organ.name][0] for number, organ in read.organs.items()
+                                     if organ.name in scheme})
 
 
 def grid_difference(one: Volume, other: Volume) -> str:

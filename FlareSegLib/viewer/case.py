@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from ..errors import FlareSegError
 from ..evaluation.pairs import grid_difference
 from ..organs import Organ
 from ..volumes.checks import check_ct
+from ..volumes.dicom import find_series, is_dicom_file, read_series
+from ..volumes.dicom_seg import check_frame_of_reference, frame_of_reference, is_dicom_seg, label_map_on, read_dicom_seg
 from ..volumes.reading import read_label_map, read_volume
 from ..volumes.volume import Volume
 from .segments import organs_in
@@ -39,22 +42,16 @@ class ViewedCase:
 
 
 def read_case(ct_path: str | Path, segmentation_path: str | Path, series: str | None = None) -> ViewedCase:
-    """Read a CT (file or DICOM folder) and its segmentation (a label map; `.seg.nrrd` with names).
+    """Read a CT (file or DICOM folder) and its segmentation (a label map; `.seg.nrrd` with names; DICOM SEG).
 
     Raises
     ------
     FlareSegError
-        As `read_volume`, `check_ct` and `read_label_map`; "invalid_geometry" for grids that differ, "empty" for a
-        label map without a label, "unsupported_type" for values that are no labels and for a DICOM SEG.
+        As `read_volume`, `check_ct`, `read_label_map`, `read_dicom_seg` and `label_map_on`; "invalid_geometry" for
+        grids that differ, "empty" for a segmentation without a label, "unsupported_type" for values that are no labels.
     """
-    if str(segmentation_path).lower().endswith(".dcm"):
-        raise FlareSegError("unsupported_type", f"{segmentation_path}: a DICOM SEG cannot be shown here; give a "
-                                                ".seg.nrrd or a label map (flareseg segment writes both with two -o).")
-    label_map = read_label_map(segmentation_path)
-    organs = organs_in(Path(segmentation_path), label_map.array)
-    if not label_map.array.any():
-        raise FlareSegError("empty", f"{segmentation_path} holds no label but 0; there is nothing to show.")
-    ct = read_volume(ct_path, series)
+    read = _with_dicom_seg if is_dicom_seg(Path(segmentation_path)) else _with_label_map
+    ct, label_map, organs = read(ct_path, Path(segmentation_path), series)
     warnings = check_ct(ct)
     difference = grid_difference(ct, label_map)
     if difference:
@@ -63,3 +60,30 @@ def read_case(ct_path: str | Path, segmentation_path: str | Path, series: str | 
     limits = np.iinfo(np.int16)
     hu = np.clip(np.rint(ct.array), limits.min, limits.max).astype(np.int16)
     return ViewedCase(ct.with_array(hu), ct.with_array(label_map.array.astype(np.uint8)), organs, warnings)
+
+
+def _with_label_map(ct_path: str | Path, path: Path, series: str | None) -> tuple[Volume, Volume, tuple[Organ, ...]]:
+    label_map = read_label_map(path)
+    organs = organs_in(path, label_map.array)
+    _refuse_empty(label_map, path)
+    return read_volume(ct_path, series), label_map, organs
+
+
+def _with_dicom_seg(ct_path: str | Path, path: Path, series: str | None) -> tuple[Volume, Volume, tuple[Organ, ...]]:
+    """The CT may be another kind of file, on the grid of the DICOM series; then positions alone tell that they fit."""
+    segmentation = read_dicom_seg(path)
+    if os.path.isdir(ct_path) or os.path.isfile(ct_path) and is_dicom_file(Path(ct_path)):
+        found = find_series(ct_path, series)
+        check_frame_of_reference(segmentation, frame_of_reference(found))
+        ct = read_series(found)
+    else:
+        ct = read_volume(ct_path, series)
+    label_map = label_map_on(ct, segmentation)
+    _refuse_empty(label_map, path)
+    organs = {organ.label: organ for organ in segmentation.organs.values()}  # both kidneys are one
+    return ct, label_map, tuple(organs[label] for label in sorted(organs))
+
+
+def _refuse_empty(label_map: Volume, path: Path) -> None:
+    if not label_map.array.any():
+        raise FlareSegError("empty", f"{path} holds no label but 0; there is nothing to show.")

@@ -77,7 +77,7 @@ def stack_frames(paths: Sequence[Path]) -> tuple[tuple[Frame, ...], SliceStack]:
     """
     need_dicom_packages("Reading enhanced (multi-frame) DICOM")
     with quiet_dicom_packages():
-        frames = tuple(frame for path in paths for frame in _frames(read_header(path)))
+        frames = tuple(frame for path in paths for frame in frames_of(read_header(path)))
     first = frames[0]
     if not all(np.allclose(frame.orientation, first.orientation, atol=1e-3)
                and np.allclose(frame.spacing, first.spacing, rtol=1e-3) for frame in frames):
@@ -86,8 +86,14 @@ def stack_frames(paths: Sequence[Path]) -> tuple[tuple[Frame, ...], SliceStack]:
     return frames, stack_slices(np.array([frame.position for frame in frames]), np.array(first.orientation))
 
 
-def _frames(header: pydicom.Dataset) -> list[Frame]:
-    """Each frame's own groups go before the shared ones."""
+def frames_of(header: pydicom.Dataset, what: str = "enhanced CT") -> list[Frame]:
+    """Return where each frame lies, as they are stored; a frame's own groups go before the shared ones.
+
+    Raises
+    ------
+    FlareSegError
+        "invalid_geometry", in which the object is called `what`.
+    """
     try:
         shared = header.SharedFunctionalGroupsSequence[0]
         frames = [_frame(own, shared) for own in header.PerFrameFunctionalGroupsSequence]
@@ -96,8 +102,8 @@ def _frames(header: pydicom.Dataset) -> list[Frame]:
         usable = False
     if not usable or not np.isfinite([[*one.position, *one.orientation, *one.spacing, *one.rescale]
                                       for one in frames]).all():
-        raise FlareSegError("invalid_geometry", "Frames of the enhanced CT lack their position, orientation or pixel "
-                                                "spacing; export the series again, or as single-frame CT.")
+        raise FlareSegError("invalid_geometry", f"Frames of the {what} lack their position, orientation or pixel "
+                                                "spacing; export it again.")
     return frames
 
 

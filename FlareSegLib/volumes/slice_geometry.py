@@ -55,7 +55,7 @@ def stack_slices(positions: np.ndarray, orientation: np.ndarray) -> SliceStack:
     positions = np.asarray(positions, dtype=float).reshape(-1, 3)
     if len(positions) < 2:
         raise FlareSegError("not_3d", "The series has a single image; give a series with all slices.")
-    row, column = _unit_axes(orientation)
+    row, column = unit_axes(orientation)
     normal = np.cross(row, column)
     order = np.argsort(positions @ normal, kind="stable")
     positions = positions[order]
@@ -67,7 +67,14 @@ def stack_slices(positions: np.ndarray, orientation: np.ndarray) -> SliceStack:
                       tuple(direction.ravel().tolist()))
 
 
-def _unit_axes(orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unit_axes(orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column direction of an Image Orientation (Patient), at right angles and of length 1.
+
+    Raises
+    ------
+    FlareSegError
+        "invalid_geometry", "sheared_geometry".
+    """
     row, column = np.asarray(orientation, dtype=float).reshape(2, 3)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if not np.allclose(lengths, 1.0, atol=0.01):

@@ -6,7 +6,9 @@ import SimpleITK as sitk
 
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.organs import FLARE_ORGANS
+from FlareSegLib.results.dicom_seg import write_dicom_seg
 from FlareSegLib.viewer.case import read_case
+from FlareSegLib.volumes.dicom import find_series
 from FlareSegLib.volumes.sitk_bridge import sitk_from_volume
 
 from .conftest import make_volumes, write_files
@@ -53,9 +55,36 @@ def test_a_label_map_without_names_is_read_by_flares_numbers(tmp_path, files):
         *((organ.label, organ.name) for organ in FLARE_ORGANS), (9, "label 9")]
 
 
-def test_a_dicom_seg_is_refused_with_a_way_out(files):
-    failure = refusal(files[0], "organs.dcm")
-    assert failure.code == "unsupported_type" and "two -o" in str(failure)
+@pytest.fixture
+def dicom_case(tmp_path, write_dicom_ct):
+    """Folder of a DICOM CT, the SEG on it, the labels."""
+    pytest.importorskip("highdicom")
+    write_dicom_ct(tmp_path / "ct", make_volumes()[0])
+    series = find_series(tmp_path / "ct")
+    _, label_map = make_volumes()
+    write_dicom_seg(tmp_path / "organs.dcm", label_map, FLARE_ORGANS, series, "tiny 1")
+    return tmp_path / "ct", tmp_path / "organs.dcm", label_map
+
+
+def test_a_dicom_seg_is_shown_on_its_ct_whatever_that_was_made_into(tmp_path, dicom_case):
+    folder, segmentation, label_map = dicom_case
+    converted, _ = write_files(tmp_path, *make_volumes())
+    for ct in (folder, converted):
+        case = read_case(ct, segmentation)
+        assert np.array_equal(case.label_map.array, label_map.array) and case.organs == FLARE_ORGANS
+
+
+def test_a_dicom_seg_of_another_scan_is_refused(tmp_path, dicom_case, write_dicom_ct):
+    folder, segmentation, label_map = dicom_case
+    write_dicom_ct(tmp_path / "other", make_volumes()[0], FrameOfReferenceUID="1.2.3")
+    error = refusal(tmp_path / "other", segmentation)
+    assert error.code == "invalid_geometry" and "frame of reference" in str(error)
+    assert refusal(folder, next(folder.iterdir())).code == "unsupported_type"  # a CT
+    assert refusal(tmp_path / "none.nii", segmentation).code == "not_found"
+    assert refusal(folder, tmp_path / "none.dcm").code == "not_found"
+    none = label_map.with_array(np.zeros_like(label_map.array))
+    write_dicom_seg(tmp_path / "none.dcm", none, FLARE_ORGANS, find_series(folder), "tiny 1")
+    assert refusal(folder, tmp_path / "none.dcm").code == "empty"
 
 
 def test_names_in_a_seg_nrrd_are_believed_whatever_their_numbers(tmp_path, files):
