@@ -1,4 +1,4 @@
-"""Which device and runtime a run will use, and why. They are asked in another process: importing torch takes seconds."""
+"""Which device and runtime a run will use, and why; asked in another process, as importing torch takes seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ print(json.dumps({"name": device.name, "reason": device.reason, "torch": torch._
 """
 
 
-def probe_device(requested: str, exact: bool, model: str, command: tuple[str, ...], environment: dict[str, str]) -> dict:
+def probe_device(requested: str, exact: bool, model: str, command: tuple[str, ...],
+                 environment: dict[str, str]) -> dict:
     """Ask what would run this model (name or folder); call it in a thread.
 
     Returns
@@ -35,7 +36,8 @@ def probe_device(requested: str, exact: bool, model: str, command: tuple[str, ..
     FlareSegError
         Where the device or the model is not there, or torch does not start.
     """
-    return json.loads(run_library(["-c", PROGRAM, json.dumps([requested, exact, model])], command, environment, SECONDS))
+    words = ["-c", PROGRAM, json.dumps([requested, exact, model])]
+    return json.loads(run_library(words, command, environment, SECONDS))
 
 
 def device_text(found: dict, requested: str) -> str:
