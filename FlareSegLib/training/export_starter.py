@@ -37,7 +37,7 @@ def provenance(settings: dict, data: dict, rows: list[dict]) -> dict:
 
 
 def export(checkpoint: Path, folder: Path, data: dict, rows: list[dict], conditions: list[dict], name: str = NAME,
-           version: str = "0.2.0", precision: str = "float16", pictures: tuple[Path, Path] | None = None) -> Path:
+           version: str = "0.3.0", precision: str = "float16", pictures: tuple[Path, Path] | None = None) -> Path:
     """Write the bundle and its card, and return the card.
 
     Parameters
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--conditions", type=Path, nargs="*", default=[])
     parser.add_argument("--pictures", type=Path, nargs=2, metavar=("DATA", "RUNS"), help="show the worst results")
     parser.add_argument("--name", default=NAME)
-    parser.add_argument("--version", default="0.2.0")
+    parser.add_argument("--version", default="0.3.0")
     parser.add_argument("--precision", default="float16", choices=PRECISIONS, help="of the stored weights")
     options = parser.parse_args(arguments)
     try:

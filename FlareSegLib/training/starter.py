@@ -24,7 +24,7 @@ STARTER_GRID = (256, 256)
 def starter_bundle(folder: Path = Path(), training: dict[str, Any] | None = None) -> ModelBundle:
     """Return what the starter model is, but for its weights."""
     return ModelBundle(
-        folder=folder, name="flareseg-lite", version="0.2.0",
+        folder=folder, name="flareseg-lite", version="0.3.0",
         title="FlareSeg lite (2.7 million parameters at 1.6 mm)",
         network=STARTER_NETWORK, organs=FLARE_ORGANS, working_spacing=(STARTER_SPACING, STARTER_SPACING),
         grid=STARTER_GRID, normalisation=FLARE21_NORMALISATION, training=training or {},

@@ -98,6 +98,8 @@ def test_only_the_ticked_organs(small_ct, widget, ui):
 
 
 def test_the_log_tells_what_was_done(make_ct, scene, request):
+    from FlareSegLib.models.store import find_bundle
+
     make_ct("Mustermann^Max")
     widget, ui = request.getfixturevalue("widget"), request.getfixturevalue("ui")
     node = click_and_wait(widget, ui)
@@ -106,7 +108,8 @@ def test_the_log_tells_what_was_done(make_ct, scene, request):
     assert lines[1] == "Input: 96 x 96 x 16 voxels of 3.50 x 3.50 x 10.00 mm."
     assert lines.count(f"Input check: {ui.inputVerdictLabel.text}") == 1
     assert lines.count(f"Device: {ui.deviceLabel.text}") == 1
-    assert lines[2] == "Model: flareseg-lite 0.2.0; organs: liver, kidney, spleen, pancreas."
+    version = find_bundle("flareseg-lite").version
+    assert lines[2] == f"Model: flareseg-lite {version}; organs: liver, kidney, spleen, pancreas."
     report = report_of(node)
     assert report["warnings"] and report["notes"]
     assert all("\n".join(lines).count(sentence) == 1 for sentence in report["warnings"] + report["notes"])

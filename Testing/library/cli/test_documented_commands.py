@@ -73,6 +73,8 @@ def test_the_program_is_there_and_names_its_options(place, words):
     path = ROOT / (words[1].replace(".", "/") if words[0] == "-m" else words[0])
     path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
     source = path.read_text(encoding="utf-8")
+    for neighbour in re.findall(r"^from \.(\w+) import .*\badd_\w+", source, re.M):  # declares options for several
+        source += (path.parent / f"{neighbour}.py").read_text(encoding="utf-8")
     options = [word.removeprefix("--") for word in words[1:] if word.startswith("--")]
     unknown = [name for name in options if not re.search(rf'"(--)?{re.escape(name)}"', source)]
     assert unknown == []
