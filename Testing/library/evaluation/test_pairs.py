@@ -5,9 +5,14 @@ import pytest
 
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.evaluation.pairs import Pair, case_name, find_pairs, read_pair
-from FlareSegLib.evaluation.rules import LABEL_SCHEMES, label_scheme
+from FlareSegLib.evaluation.rules import LABEL_SCHEMES, RULES, label_scheme
+from FlareSegLib.evaluation.scoring import score_organ
+from FlareSegLib.organs import FLARE_ORGANS
+from FlareSegLib.results.dicom_seg import write_dicom_seg
+from FlareSegLib.volumes.dicom import find_series
+from FlareSegLib.volumes.volume import Volume
 
-from .conftest import organs, write_labels
+from .conftest import SPACING, organs, write_labels
 
 FLARE21 = LABEL_SCHEMES["flare21"]
 
@@ -87,3 +92,27 @@ def test_255_in_the_reference_is_not_annotated_and_lists_name_all_they_want(tmp_
     pair = Pair("case", write_labels(tmp_path / "p.nii.gz", organs()), write_labels(tmp_path / "r.nii.gz", reference))
     assert np.count_nonzero(read_pair(pair, FLARE21, FLARE21)[1].array == 255) == 1
     read_pair(pair, label_scheme("liver=1"), label_scheme("liver=1"))
+
+
+def test_dicom_segs_are_put_on_the_other_one_s_grid(tmp_path, write_dicom_ct):
+    """Their organs are known by name, whatever the scheme's label values; two have a grid of their own."""
+    pytest.importorskip("highdicom")
+    truth = organs()
+    ct = Volume(truth.astype(np.int16), SPACING)
+    write_dicom_ct(tmp_path / "ct", ct)
+    series = find_series(tmp_path / "ct")
+    for name, array in (("found", organs(1)), ("truth", truth)):
+        write_dicom_seg(tmp_path / f"{name}.dcm", ct.with_array(array), FLARE_ORGANS, series, "tiny 1")
+    plain = write_labels(tmp_path / "truth.nii.gz", truth)
+    seg, other = tmp_path / "found.dcm", tmp_path / "truth.dcm"
+    for prediction, reference in ((seg, plain), (seg, other)):
+        found, known = read_pair(Pair("case", prediction, reference), FLARE21, FLARE21)
+        scores = [score_organ("case", name, found, known, FLARE21[name], FLARE21[name], RULES["flare21"])
+                  for name in FLARE21]
+        assert [score.dice for score in scores] == pytest.approx([5 / 6] * 4)
+    scheme = label_scheme("liver=9,kidney=2+13")
+    found, known = read_pair(Pair("case", seg, plain), scheme, FLARE21)
+    assert found.array.shape == truth.shape and set(np.unique(found.array)) == {0, 2, 9}
+    shifted = write_labels(tmp_path / "other.nii.gz", truth, origin=(0.4, 0, 0))
+    with pytest.raises(FlareSegError, match="^case: .*do not lie on the CT's voxels"):
+        read_pair(Pair("case", seg, shifted), FLARE21, FLARE21)
