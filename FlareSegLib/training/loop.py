@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ class TrainingSettings:
         cool-down can go on with more steps as if it had been planned so.
     warmup : int
         Steps in which the rate rises.
+    begin : int
+        The steps that the first weights had seen before, see `begin_with`.
     batch, batches_per_step : int
         Slices that share a Dice; so many batches are accumulated before each optimiser step.
     averaging : float
@@ -49,6 +51,7 @@ class TrainingSettings:
     averaging: float = 0.995
     seed: int = 0
     save_every: int = 50
+    begin: int = 0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0.
@@ -59,7 +62,7 @@ class TrainingSettings:
         [0.0005, 0.001, 0.0005]
         """
         left = (self.steps - step) / self.cooldown if self.cooldown else 1.0
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
+        return self.learning_rate * min(1.0, (step - self.begin + 1) / self.warmup, left)
 
     def kept(self, step: int) -> float:
         """The share of the averaged weights that a step keeps."""
@@ -79,7 +82,8 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
     # One slice a forward pass: its activations stay in the cache, and its instance normalisation runs channels-last
     replace_norms(net.to(memory_format=torch.channels_last))
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    first, mean_loss = _resume(checkpoint, net, average, optimiser), None
+    first, begin = _resume(checkpoint, net, average, optimiser)
+    settings, mean_loss = replace(settings, begin=begin), None
     started = time.monotonic()
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
@@ -92,6 +96,15 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
             rate = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1}/{settings.steps} loss {mean_loss:.4f} {rate:.2f} s/step", flush=True)
     return average
+
+
+def begin_with(network: UNet2D, steps: int, settings: TrainingSettings, checkpoint: Path) -> None:
+    """Write a checkpoint from which `train` goes on with a network's weights, after the `steps` that they have seen.
+
+    The optimiser's momentum begins anew, and its rate rises again.
+    """
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    _save(checkpoint, network, network, optimiser, steps, replace(settings, begin=steps))
 
 
 def draw_batch(cases, spec: UNet2DSpec, grid, normalisation, settings, rng):
@@ -128,14 +141,14 @@ def _average(average: UNet2D, net: UNet2D, kept: float) -> None:
         mean.lerp_(value.detach(), 1 - kept)
 
 
-def _resume(checkpoint: Path, net, average, optimiser) -> int:
+def _resume(checkpoint: Path, net, average, optimiser) -> tuple[int, int]:
     if not checkpoint.exists():
-        return 0
+        return 0, 0
     state = torch.load(checkpoint, weights_only=True)
     net.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     optimiser.load_state_dict(state["optimiser"])
-    return state["step"]
+    return state["step"], state["settings"].get("begin", 0)
 
 
 def _save(checkpoint: Path, net, average, optimiser, step: int, settings: TrainingSettings) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from ..models.bundle import ModelBundle
+from ..errors import FlareSegError
+from ..models.bundle import ModelBundle, load_network, read_bundle
 from ..networks.unet2d import UNet2DSpec
 from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
 from .cases import load_case, read_case_list
-from .loop import TrainingSettings, train
+from .loop import TrainingSettings, begin_with, train
 from .synthesis.mix import KINDS
 
 STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160))
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
+    parser.add_argument("--begin-with", type=Path, metavar="BUNDLE", help="where there is no checkpoint yet: go on "
+                        "from these weights, after the steps that they have seen")
     parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     add_case_options(parser)
@@ -56,6 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
                         "without them the same command with more --steps goes on (default 0)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
+    settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown)
+    if options.begin_with is not None and not options.checkpoint.exists():
+        _begin(options.begin_with, settings, options.checkpoint)
     torch.set_num_threads(options.threads)
     if options.synthesis is not None:
         from .synthesis.stored import joint_training_cases
@@ -66,8 +72,14 @@ def main(arguments: list[str] | None = None) -> None:
         entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
         cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
     print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
-    train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION,
-          TrainingSettings(steps=options.steps, cooldown=options.cooldown), options.checkpoint)
+    train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint)
+
+
+def _begin(folder: Path, settings: TrainingSettings, checkpoint: Path) -> None:
+    bundle = read_bundle(folder)
+    if bundle.network != STARTER_NETWORK:
+        raise FlareSegError("bad_option", f"{folder} holds another network than the one to be trained.")
+    begin_with(load_network(bundle), bundle.training["protocol"]["steps"], settings, checkpoint)
 
 
 if __name__ == "__main__":

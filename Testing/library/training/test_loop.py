@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from FlareSegLib.networks.unet2d import UNet2DSpec
+from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training.cases import TrainingCase
-from FlareSegLib.training.loop import TrainingSettings, train
+from FlareSegLib.training.loop import TrainingSettings, begin_with, train
 
 SPEC = UNet2DSpec(features=(6, 8, 10), classes=3)
 
@@ -95,3 +95,19 @@ def test_the_rate_rises_stays_and_falls_to_zero():
     assert set(rates[10:150]) == {settings.learning_rate}
     assert rates[150:] == sorted(rates[150:], reverse=True) and rates[-1] < 0.03 * settings.learning_rate
     assert set(TrainingSettings(steps=200).rate(step) for step in range(30, 200)) == {settings.learning_rate}
+
+
+def test_a_run_goes_on_from_other_weights(cases, tmp_path):
+    """After their steps, with the rate rising again, also when it was stopped in between."""
+    torch.manual_seed(1)
+    other, checkpoint = UNet2D(SPEC), tmp_path / "b.pt"
+    begin_with(other, 100, TrainingSettings(), checkpoint)
+    unchanged = run(cases, checkpoint, 100)
+    assert all(torch.equal(value, unchanged.state_dict()[name]) for name, value in other.state_dict().items())
+    run(cases, checkpoint, 110)
+    run(cases, checkpoint, 112)
+    state = torch.load(checkpoint, weights_only=True)
+    assert (state["step"], state["settings"]["begin"]) == (112, 100)
+    assert state["optimiser"]["param_groups"][0]["lr"] == pytest.approx(1e-2 * 12 / 30)
+    moved = (state["average"]["heads.0.weight"] - other.state_dict()["heads.0.weight"]).abs().max()
+    assert 0 < moved < 1e-2

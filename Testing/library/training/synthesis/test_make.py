@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from FlareSegLib.errors import FlareSegError
+from FlareSegLib.models.bundle import load_network, read_bundle
 from FlareSegLib.networks.unet2d import UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training import starter
@@ -27,6 +28,7 @@ from FlareSegLib.training.synthesis.mix import SynthesisMix, mix_from
 from FlareSegLib.training.synthesis.sheet import write_sheet
 from FlareSegLib.training.synthesis.stored import fully_labelled, joint_training_cases, training_cases
 
+SHIPPED = Path(__file__).parents[4] / "Resources/Models/flareseg-lite"
 MIX = SynthesisMix(transferred=0.3, synthetic=0.3, phantom_host=0.0, icrp_host=0.0, diseased=0.0, organ_shift=0.0)
 
 
@@ -164,6 +166,29 @@ def test_the_starters_command_takes_the_store(made, tmp_path, monkeypatch):
     monkeypatch.setattr(starter, "train", lambda cases, *rest: seen.update(names=[case.name for case in cases]))
     starter.main([str(tmp_path), str(tmp_path / "none.pt"), "--synthesis", str(made.out), "--leave-out", "ircad01"])
     assert seen["names"] and not any("ircad01" in name for name in seen["names"])
+
+
+def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch):
+    """From its weights and steps; not where a checkpoint lies already, nor from another network."""
+    checkpoint = tmp_path / "more.pt"
+    command = [str(tmp_path), str(checkpoint), "--synthesis", str(made.out), "--begin-with", str(SHIPPED)]
+    monkeypatch.setattr(starter, "train", lambda *_: None)
+    starter.main(command)
+    state = torch.load(checkpoint, weights_only=True)
+    shipped = read_bundle(SHIPPED)
+    assert state["step"] == shipped.training["protocol"]["steps"] > 0
+    for key in ("network", "average"):
+        assert all(torch.equal(value, state[key][name]) for name, value in load_network(shipped).state_dict().items())
+    written = checkpoint.read_bytes()
+    starter.main(command)
+    assert checkpoint.read_bytes() == written
+    other = shutil.copytree(SHIPPED, tmp_path / "other")
+    described = json.loads((other / "model.json").read_text("utf-8"))
+    described["network"]["features"] = [4, 8]
+    (other / "model.json").write_text(json.dumps(described), encoding="utf-8")
+    with pytest.raises(FlareSegError, match="another network"):
+        starter.main([*command[:1], str(tmp_path / "new.pt"), *command[2:-1], str(other)])
+    assert not (tmp_path / "new.pt").exists()
 
 
 def test_a_picture_shows_the_cases(made, tmp_path):
