@@ -52,6 +52,8 @@ OTHERS = {
     Tissue.VENA_CAVA: (40, 90, 140, 110), Tissue.OESOPHAGUS: (40, 60, 70, 65), Tissue.DUODENUM: (40, 75, 80, 70),
     Tissue.ADRENAL: (28, 75, 75, 60), Tissue.BLADDER: (6, 6, 8, 250),
 }
+#: The tissue and blood of a lung, in HU: even an emphysematous one is never as thin as gas alone.
+LUNG_ABOVE_GAS = 10
 #: SD from patient to patient, HU.
 SPREAD = {Tissue.FAT: 8, Tissue.MUSCLE: 8, Tissue.MARROW: 50, Tissue.CORTICAL_BONE: 150, Tissue.LUNG: 40,
           Tissue.FLUID: 8,
@@ -102,6 +104,7 @@ def draw_palette(rng: np.random.Generator, settings: AppearanceSettings = Appear
     hu = np.full(256, -1000, np.float32)
     for tissue, values in OTHERS.items():
         hu[tissue] = mix(values) + rng.normal(0, SPREAD.get(tissue, 5))
+    hu[Tissue.LUNG] = max(hu[Tissue.LUNG], hu[Tissue.GAS] + LUNG_ABOVE_GAS)
     for tissue, name in _PHASED.items():
         hu[tissue] = organ(name)
     hu[Tissue.LEFT_KIDNEY] = hu[Tissue.RIGHT_KIDNEY] + rng.normal(0, 4)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from FlareSegLib.disease.phase import PHASES, phase_hu
@@ -30,6 +30,7 @@ def test_organs_measure_what_the_phase_says(balls, phase):
 
 
 @given(st.integers(0, 10_000))
+@example(3725)
 def test_patients_differ_but_keep_the_order_of_tissues(seed):
     palette = draw_palette(np.random.default_rng(seed), AppearanceSettings(wild=0.0))
     hu = palette.hu
