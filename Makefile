@@ -1,6 +1,7 @@
 # make demo           install into .venv, make a synthetic CT, segment it, print the table, write the picture
 # make demo CT=path   the same with a CT of yours
 # make test           install and run all tests, in as many processes as there are cores (4 at most)
+# make coverage       the same, and which share of FlareSegLib's lines ran, also in child processes
 # make fuzz SECONDS=60  fuzz every reader of strangers' files, so long each (installs atheris)
 # make bench          the benchmark against nnU-Net's own predictor (installs nnunetv2, takes half an hour)
 # make bench-scaling  how the time grows with slices, spacing and threads: a table and scaling.png
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 CT ?= demo/phantom.nii.gz
 SECONDS ?= 60
 
-.PHONY: demo test fuzz bench bench-scaling bench-training lint clean
+.PHONY: demo test coverage fuzz bench bench-scaling bench-training lint clean
 
 demo: $(VENV)/installed
 	@mkdir -p demo
@@ -23,6 +24,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+coverage: $(VENV)/installed-test
+	$(PIP) pytest-cov
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term:skip-covered
 
 fuzz: $(VENV)/installed-test
 	$(PIP) -e ".[fuzz]"
