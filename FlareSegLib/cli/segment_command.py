@@ -55,7 +55,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Segment, then print the table to standard output."""
+    """Segment, then print the table and the files' names to standard output."""
     job = job_from(options)
     with Staging() as staging, ProgressBar("Segmenting", "slices", not options.quiet) as bar:
         def progress(stage: str, done: int, total: int) -> None:
@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
     from ..results.report import organ_table
 
     print(organ_table(result.segmentation, result.measurements, result.warnings))
+    print("Wrote " + ", ".join(job.targets) + ".")
 
 
 def job_from(options: argparse.Namespace) -> SegmentJob:
