@@ -31,7 +31,7 @@ class Settings:
     method : SegmentJob
         Model, organs, device and so on; its own input and outputs are of no account.
     formats : tuple of str
-        Endings of the label maps, of `results.writing.SEGMENTATION_SUFFIXES`.
+        Endings of the label maps, of `results.writing.SEGMENTATION_SUFFIXES`, or ".dcm" (DICOM SEG).
     previews : bool
         Whether each case gets a large picture, too.
     weights_sha256 : str
@@ -58,12 +58,14 @@ class Settings:
             As `find_bundle`, `choose_organs`; "bad_option".
         """
         from ..organs import choose_organs
+        from ..results.dicom_seg import DICOM_SEG
         from ..results.writing import SEGMENTATION_SUFFIXES
 
-        unknown = [ending for ending in formats if ending not in SEGMENTATION_SUFFIXES]
+        known = (*SEGMENTATION_SUFFIXES, DICOM_SEG)
+        unknown = [ending for ending in formats if ending not in known]
         if unknown or not formats:
             raise FlareSegError("bad_option", f"Unknown format {', '.join(unknown) or '(none given)'}; choose from "
-                                              f"{', '.join(SEGMENTATION_SUFFIXES)}.")
+                                              f"{', '.join(known)}.")
         if method.threads is not None and method.threads < 1:
             raise FlareSegError("bad_option", f"{method.threads} threads are too few; use 1 or more.")
         if Path(method.model).is_dir():

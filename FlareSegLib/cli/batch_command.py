@@ -33,7 +33,8 @@ def add_parser(commands) -> None:
     parser.add_argument("inputs", metavar="INPUTS", nargs="+", help="files, folders, patterns, lists (.txt)")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="folder of the results")
     parser.add_argument("--format", metavar="ENDING", action="append", dest="formats",
-                        help=".seg.nrrd (default), .nii.gz, .nii, .nrrd or .mha; may be repeated")
+                        help=".seg.nrrd (default), .nii.gz, .nii, .nrrd, .mha or, of DICOM CTs, .dcm (DICOM SEG); may "
+                             "be repeated")
     parser.add_argument("--previews", action="store_true", help="a large picture of each case, too")
     parser.add_argument("--number", action="store_true",
                         help="call the cases case_0001, case_0002, … instead of what the files are called")

@@ -9,16 +9,21 @@ from html.parser import HTMLParser
 import pytest
 
 from FlareSegLib.batch import contact_sheet
-from FlareSegLib.batch.inputs import Case, Source
+from FlareSegLib.batch.inputs import Case, Source, find_sources
 from FlareSegLib.batch.records import failed_record, write_record
-from FlareSegLib.batch.run import local_workers
+from FlareSegLib.batch.run import local_workers, run_batch
+from FlareSegLib.batch.settings import Settings
 from FlareSegLib.batch.summary import summary_text, table_csv
 from FlareSegLib.batch.work import segment_case, take_one_gpu
 from FlareSegLib.errors import FlareSegError
+from FlareSegLib.jobs.job import SegmentJob
 from FlareSegLib.jobs.processes import Died
+from FlareSegLib.volumes.volume import Volume
 
 from ..cli.conftest import body, write_image, write_slices, write_tiny_bundle  # noqa: F401 - a fixture
 from .conftest import BAD, CASES, hidden, lines, results
+
+TEXT_SUFFIXES = {".json", ".jsonl", ".csv", ".html"}
 
 
 def in_this_process(tasks):
@@ -235,3 +240,18 @@ def test_cores_are_shared_among_processes(run, three, tmp_path, monkeypatch):
     assert [task.settings.method.threads for task in given] == [2] * 3 + [None] * 3 + [1] * 3
     with pytest.raises(FlareSegError):
         local_workers(0)
+
+
+def test_dicom_cts_become_dicom_segs_and_a_ct_without_headers_fails_alone(three, model, write_dicom_ct, tmp_path):
+    pydicom, _ = pytest.importorskip("pydicom"), pytest.importorskip("highdicom")
+    ct = Volume(body((4, 16, 16)), (10.0, 10.0, 20.0), (0.0, 0.0, 0.0))
+    write_dicom_ct(tmp_path / "study", ct)
+    settings = Settings.of(tmp_path / "out", SegmentJob("", (), model, device="cpu", exact=True), (".dcm",))
+    sources, _ = find_sources([tmp_path / "study", three[0]], tmp_path / "out")
+    outcome = run_batch(sources, settings, in_this_process, False, lambda done, total: None)
+    assert [(record["code"], record["message"].split(";")[0]) for record in outcome.failed] == [
+        ("bad_option", "DICOM SEG (.dcm) refers to the images of a DICOM CT")]
+    file, = (tmp_path / "out/segmentations").iterdir()
+    assert pydicom.dcmread(file).ReferencedSeriesSequence[0].SeriesInstanceUID == "1.2.826.0.1.70"
+    told = [path.read_text("utf-8") for path in (tmp_path / "out").rglob("*") if path.suffix in TEXT_SUFFIXES]
+    assert len(told) >= 5 and not any("SECRET" in text for text in told)
