@@ -86,16 +86,16 @@ def write_dicom_seg(path: str | os.PathLike[str], label_map: Volume, organs: tup
     check_output(path, overwrite, (DICOM_SEG,))
     check_dicom_seg(series)
     with quiet_dicom_packages():
-        headers, stored = _on_the_files(label_map.array, series)
+        headers, stored = _on_the_files(label_map, series)
         segmentation = _segmentation(headers, *_numbered(stored, organs), label_map.spacing, model)
         segmentation.ContentCreatorName = ""  # nobody; the element must be there (type 2), and highdicom leaves it out
         with atomic_path(path, overwrite) as partial:
             segmentation.save_as(partial)
 
 
-def _on_the_files(labels: np.ndarray, series: Series) -> tuple[list[pydicom.Dataset], np.ndarray]:
+def _on_the_files(label_map: Volume, series: Series) -> tuple[list[pydicom.Dataset], np.ndarray]:
     """The headers and, in their order, the labels of each file (or of each frame of the one file there is)."""
-    slices = series.slices
+    slices, labels = series.slices, label_map.array
     if slices[0].is_enhanced:
         _, stack = stack_frames([slices[0].path])
         files, stored = [slices[0].path], np.empty_like(labels)
@@ -107,6 +107,8 @@ def _on_the_files(labels: np.ndarray, series: Series) -> tuple[list[pydicom.Data
     for name in MAY_BE_EMPTY:
         if name not in headers[0]:
             setattr(headers[0], name, "")
+    if not slices[0].is_enhanced and not headers[0].get("SliceThickness"):  # may be empty, too; highdicom compares it
+        headers[0].SliceThickness = label_map.spacing[2]
     return headers, stored
 
 

@@ -52,11 +52,47 @@ def dicom_slices() -> list[bytes]:
         image = sitk.GetImageFromArray(np.full((1, 5, 6), 10 * index, np.int16))
         image.SetSpacing((0.8, 0.7, 2.5))
         for tag, value in {"0008|0060": "CT", "0008|0018": f"1.2.3.{index + 1}", "0020|000d": "1.2",
-                           "0020|000e": "1.2.3", "0020|0013": str(index + 1), "0020|0032": f"-80\\-60\\{2.5 * index}",
-                           "0020|0037": "1\\0\\0\\0\\1\\0", "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL"}.items():
+                           "0020|000e": "1.2.3", "0020|0052": "1.2.4", "0020|0013": str(index + 1),
+                           "0020|0032": f"-80\\-60\\{2.5 * index}", "0020|0037": "1\\0\\0\\0\\1\\0",
+                           "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL"}.items():
             image.SetMetaData(tag, value)
         found.append(_written(image, ".dcm", False))
     return found
+
+
+def dicom_segs() -> list[bytes]:
+    """DICOM SEGs of that series: as we write it, a frame a segment and slice; and with segment numbers as voxels."""
+    from FlareSegLib.organs import FLARE_ORGANS
+    from FlareSegLib.results.dicom_seg import write_dicom_seg
+    from FlareSegLib.volumes.dicom import find_series, read_series
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, path = Path(name, "ct"), Path(name, "organs.dcm")
+        folder.mkdir()
+        for number, content in enumerate(dicom_slices()):
+            (folder / f"{number}.dcm").write_bytes(content)
+        series = find_series(folder)
+        ct = read_series(series)
+        labels = ct.with_array(np.random.default_rng(0).integers(0, 5, ct.array.shape).astype(np.uint8))
+        write_dicom_seg(path, labels, FLARE_ORGANS, series, "tiny 1")
+        return [path.read_bytes(), _with_segment_numbers(path, labels.array, [one.path for one in series.slices])]
+
+
+def _with_segment_numbers(path: Path, labels: np.ndarray, slices: list[Path]) -> bytes:
+    import highdicom
+    import pydicom
+    from FlareSegLib.results.dicom_seg import MAY_BE_EMPTY
+
+    read, images = highdicom.seg.segread(path), [pydicom.dcmread(each) for each in slices]
+    for image in images:
+        image.SliceThickness = 2.5
+        for element in MAY_BE_EMPTY:
+            setattr(image, element, image.get(element))
+    buffer = io.BytesIO()
+    highdicom.seg.Segmentation(
+        images, labels, "LABELMAP", [read.get_segment_description(number) for number in read.segment_numbers],
+        highdicom.UID(), 1, highdicom.UID(), 1, "maker", "model", "1", "1").save_as(buffer)
+    return buffer.getvalue()
 
 
 def _written(image: sitk.Image, ending: str, compressed: bool) -> bytes:

@@ -85,6 +85,25 @@ def dicom(data: bytes, folder: Path) -> None:
 _dicom_slices = cache(seeds.dicom_slices)
 
 
+def dicom_seg(data: bytes, folder: Path) -> None:
+    """Organs of a CT, on its grid and on one of their own."""
+    from FlareSegLib.volumes.dicom_seg import check_frame_of_reference, grid_of, label_map_on, read_dicom_seg
+    from FlareSegLib.volumes.reading import read_volume
+
+    (folder / "ct").mkdir()
+    for number, content in enumerate(_dicom_slices()):
+        (folder / "ct" / f"{number}.dcm").write_bytes(content)
+    (folder / "organs.dcm").write_bytes(data)
+    read = read_dicom_seg(folder / "organs.dcm")
+    for organ in read.organs.values():
+        _check_sentence(organ.name)
+    with contextlib.suppress(FlareSegError):
+        label_map_on(read_volume(folder / "ct"), read)
+    with contextlib.suppress(FlareSegError):
+        check_frame_of_reference(read, "1.2.4")
+    label_map_on(grid_of(read), read)
+
+
 def bundle(data: bytes, folder: Path) -> None:
     """A model's description beside good weights."""
     from FlareSegLib.models.bundle import load_network, read_bundle, verify_bundle
@@ -352,6 +371,7 @@ TARGETS = {
     "nrrd": Target(partial(image, ".seg.nrrd"), partial(seeds.images, ".nrrd", ".seg.nrrd")),
     "metaimage": Target(partial(image, ".mha"), partial(seeds.images, ".mha")),
     "dicom": Target(dicom, seeds.dicom_slices),
+    "dicom_seg": Target(dicom_seg, seeds.dicom_segs),
     "bundle": Target(bundle, lambda: [seeds.bundle_files()[0]], is_json=True),
     "weights": Target(weights, lambda: [seeds.bundle_files(precision)[1] for precision in ("float32", "int8")]),
     "model_zip": Target(model_zip, seeds.zips),

@@ -201,6 +201,16 @@ def test_elements_that_anonymisers_take_out_are_left_empty(tmp_path, write_dicom
     assert_same_places(found, labels)
 
 
+@pytest.mark.parametrize("thickness", [None, ""])
+def test_a_ct_that_does_not_tell_its_slice_thickness(tmp_path, write_dicom_ct, thickness):
+    write_dicom_ct(tmp_path / "ct", grid(), SliceThickness=thickness)
+    _, labels, path = written(tmp_path / "ct")
+    found = highdicom.seg.segread(path)
+    measures = found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SpacingBetweenSlices == pytest.approx(labels.spacing[2])
+    assert_same_places(found, labels)
+
+
 def failure(folder) -> FlareSegError:
     with pytest.raises(FlareSegError) as caught:
         check_dicom_seg(find_series(folder))
