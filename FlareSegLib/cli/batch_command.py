@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
 from ..jobs.job import SegmentJob
+from .parsers import Commands
 from .progress_bar import ProgressBar
 from .segment_command import add_method_options, method_from
+
+if TYPE_CHECKING:
+    from ..batch.run import Outcome, Workers
 
 MOST_SHOWN = 10
 EPILOG = """examples:
@@ -24,7 +29,7 @@ command goes on where a run was stopped, and tries again what failed; more input
 of clusters."""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "batch", help="segment many CTs, here or on a cluster", epilog=EPILOG,
@@ -73,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
         raise FlareSegError("cases_failed", _failures(outcome))
 
 
-def _workers(options: argparse.Namespace):
+def _workers(options: argparse.Namespace) -> Workers:
     """Processes of this machine, or a cluster."""
     from ..batch.run import local_workers
 
@@ -99,7 +104,7 @@ def _resource(text: str) -> tuple[str, float]:
     raise FlareSegError("bad_option", f"{text} is no resource; give a name and an amount, for instance GPU=1.")
 
 
-def _failures(outcome) -> str:
+def _failures(outcome: Outcome) -> str:
     lines = [f"{record['case']}: {record['message']}" for record in outcome.failed]
     more = [f"and {len(lines) - MOST_SHOWN} more, in summary.csv"] if len(lines) > MOST_SHOWN else []
     return (f"{len(lines)} of {len(outcome.records)} cases could not be segmented:\n  "

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from ..errors import FlareSegError
+from .parsers import Commands
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command and its actions to the subparsers."""
     parser = commands.add_parser("diseases", help="list the diseases that can be simulated, and show them",
                                  description="Tell what diseases can be simulated, and show them in pictures.")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
 from ..jobs.staging import Staging
+from .parsers import Commands
 from .progress_bar import ProgressBar
+
+if TYPE_CHECKING:
+    from ..evaluation.rows import Evaluation
 
 EXAMPLES = """examples:
   flareseg evaluate predictions/ labelsTr/ --reference-kind manual -o scores.csv -o scores.json
@@ -16,13 +21,13 @@ EXAMPLES = """examples:
   flareseg evaluate predictions/ btcv/ --reference-labels spleen=1,kidney=2+3,liver=5,pancreas=8"""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add both commands to the subparsers."""
     _add_evaluate(commands)
     _add_measure(commands)
 
 
-def _add_evaluate(commands) -> None:
+def _add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate", help="compare label maps with references, as FLARE21 does", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -51,7 +56,7 @@ def _add_evaluate(commands) -> None:
     parser.set_defaults(run=run_evaluate)
 
 
-def _add_measure(commands) -> None:
+def _add_measure(commands: Commands) -> None:
     parser = commands.add_parser(
         "measure", help="run a program and note its time and GPU memory, as FLARE21 does",
         description="Run a program and add a line to a table: its wall clock, and the maximum GPU memory when stable "
@@ -85,7 +90,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         print(*[case_table(evaluation)] * options.per_case, evaluation_table(evaluation), sep="\n\n")
 
 
-def _evaluate(options: argparse.Namespace):
+def _evaluate(options: argparse.Namespace) -> Evaluation:
     from ..evaluation.pairs import case_name, find_pairs
     from ..evaluation.resources import read_costs
     from ..evaluation.rows import Evaluation

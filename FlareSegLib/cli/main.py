@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from .. import __version__
 from ..errors import EXIT_CODES, FlareSegError
@@ -62,11 +64,11 @@ def _print_any_letter() -> None:
 
 
 @contextmanager
-def _stopped_by_signals():
+def _stopped_by_signals() -> Iterator[None]:
     """Let SIGTERM do what Ctrl-C does. After the first one both are ignored: nothing may interrupt the tidying."""
     numbers = (signal.SIGINT, signal.SIGTERM)
 
-    def interrupt(number, frame):
+    def interrupt(number: int, frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -78,7 +80,7 @@ def _stopped_by_signals():
     try:
         yield
     except KeyboardInterrupt:
-        before = ()
+        before = []
         raise
     finally:
         for each, handler in zip(numbers, before):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .parsers import Commands
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command and its actions to the subparsers."""
     parser = commands.add_parser("models", help="list, inspect, verify, import and remove models",
                                  description="Look after the models that flareseg segment can use.")
@@ -18,7 +22,8 @@ def add_parser(commands) -> None:
     _add_action(actions, "remove", remove_model, "remove an imported model", "NAME")
 
 
-def _add_action(actions, name: str, run, description: str, argument: str | None = None) -> argparse.ArgumentParser:
+def _add_action(actions: Commands, name: str, run: Callable[[argparse.Namespace], None], description: str,
+                argument: str | None = None) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=description, description=f"{description[0].upper()}{description[1:]}.")
     if argument:
         parser.add_argument("model", metavar=argument)
@@ -95,13 +100,14 @@ def remove_model(options: argparse.Namespace) -> None:
     print(f"Removed {options.model}.")
 
 
-def _times(numbers, unit: str = "") -> str:
+def _times(numbers: Iterable[float], unit: str = "") -> str:
     return " x ".join(f"{number:g}" for number in numbers) + unit
 
 
-def _indented(value, depth: int = 1) -> str:
+def _indented(value: dict[str, Any] | list[Any], depth: int = 1) -> str:
     """Nested dictionaries and lists as indented lines, one fact each."""
-    pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    pairs: Iterable[tuple[str | None, Any]] = (
+        value.items() if isinstance(value, dict) else ((None, item) for item in value))
     lines = []
     for name, item in pairs:
         head = "  " * depth + ("-" if name is None else f"{name}:")

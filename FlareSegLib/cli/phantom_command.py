@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
 from ..jobs.staging import Staging
+from .parsers import Commands
+
+if TYPE_CHECKING:
+    from ..volumes.volume import Volume
 
 CT_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "phantom", help="make a synthetic abdominal CT",
@@ -63,7 +69,7 @@ def _check(options: argparse.Namespace) -> None:
         raise FlareSegError("bad_option", "The CT and its labels have the same path; give each its own name.")
 
 
-def _write_ct(ct, path) -> None:
+def _write_ct(ct: Volume, path: Path) -> None:
     import SimpleITK as sitk
 
     from ..volumes.sitk_bridge import sitk_from_volume

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
+from .parsers import Commands
+
+if TYPE_CHECKING:
+    from ..evaluation.case_files import CaseFiles
+    from ..evaluation.rows import Evaluation
 
 EXAMPLES = """examples:
   flareseg report scores.json -o report
@@ -13,7 +19,7 @@ EXAMPLES = """examples:
       --predictions predictions/ --references labelsTr/ --images imagesTr/"""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "report", help="make the paper's tables and figures from evaluations", epilog=EXAMPLES,
@@ -49,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"Wrote {options.output}/{PAGE_NAME}.", *missing, sep="\n")
 
 
-def _files(options: argparse.Namespace, evaluation):
+def _files(options: argparse.Namespace, evaluation: Evaluation) -> CaseFiles | None:
     from ..evaluation.case_files import CaseFiles, files_of
     from ..evaluation.rules import chosen_organs, label_scheme
 

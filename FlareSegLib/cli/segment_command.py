@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from ..jobs.job import SegmentJob, run_job
 from ..jobs.staging import Staging
+from .parsers import Commands
 from .progress_bar import ProgressBar
 
 EXAMPLES = """examples:
@@ -15,7 +17,7 @@ EXAMPLES = """examples:
   flareseg segment ct.nrrd -o spleen.nii.gz --organs spleen --device cpu --exact --report spleen.json"""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "segment", help="segment the organs of a CT", epilog=EXAMPLES,
@@ -84,7 +86,7 @@ def job_from(options: argparse.Namespace) -> SegmentJob:
                       report=options.report, overwrite=options.overwrite, **method_from(options))
 
 
-def method_from(options: argparse.Namespace) -> dict:
+def method_from(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of a `SegmentJob` that `add_method_options` is about."""
     organs = None if options.organs is None else tuple(
         name.strip().lower() for name in options.organs.split(",") if name.strip())

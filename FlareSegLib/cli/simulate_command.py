@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ..errors import FlareSegError
+from .parsers import Commands
 from .progress_bar import ProgressBar
 from .diseases_command import catalogue_text
 
@@ -23,7 +24,7 @@ by default), or are like the case of a recipe: numbers within 20 %, other places
 seed gives the same files, whatever the number of jobs. A run that was stopped goes on with the same command."""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "simulate", help="simulate diseases in labelled CTs", epilog=EPILOG,
@@ -84,14 +85,15 @@ def _simulate(options: argparse.Namespace) -> None:
     from ..disease.batch import MOST_VARIANTS, Plan, run_batch
     from ..disease.catalogue import DISEASES, find
     from ..disease.datasets import LAYOUTS
-    from ..disease.mix import default_mix, read_mix
-    from ..disease.recipe import read_recipe
+    from ..disease.mix import Mix, default_mix, read_mix
+    from ..disease.recipe import Recipe, read_recipe
     from ..disease.sources import find_sources
 
     _check(options)
     if not 1 <= options.variants <= MOST_VARIANTS or not 0 <= options.seed < 2**63 or options.jobs < 1:
         raise FlareSegError("bad_option", f"Choose 1 to {MOST_VARIANTS} variants, a seed of 0 or more and at least one "
                                           "job.")
+    model: Recipe | Mix
     if options.recipe is not None:
         model = read_recipe(options.recipe, find)
     else:

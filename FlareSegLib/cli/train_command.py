@@ -6,8 +6,17 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..networks.spec import PAPER_NETWORK, AttentionUNet2DSpec, UNet2DSpec, UNet3DSpec, UNetSpec
+from .parsers import Commands
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from ..training.protocol import TrainingProtocol
+    from ..training.simulated_cases import SimulationProtocol
+    from ..training.team import Team
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ DATA is a folder in nnU-Net's raw layout (v1, Medical Segmentation Decathlon, v2
 TrainingMask), a slice store, or a packed file. Everything is checked before anything is trained."""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add both commands to the subparsers."""
     parser = commands.add_parser("train", help="train a model on a labelled data set", epilog=EPILOG,
                                  formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -133,7 +142,7 @@ def run_pack(options: argparse.Namespace) -> None:
     print(f"Wrote {file}: {len(store.cases)} cases, {kept}, {file.stat().st_size / 1e6:.1f} MB.")
 
 
-def protocol_from(options: argparse.Namespace):
+def protocol_from(options: argparse.Namespace) -> TrainingProtocol:
     """The paper's protocol with what the arguments change; a third of each batch holds an organ for sure.
 
     Raises
@@ -156,7 +165,7 @@ def protocol_from(options: argparse.Namespace):
     return replace(protocol, forced_foreground=round(protocol.batch / 3))
 
 
-def simulation_from(options: argparse.Namespace):
+def simulation_from(options: argparse.Namespace) -> SimulationProtocol | None:
     """What diseases are simulated meanwhile; None for none.
 
     Raises
@@ -190,7 +199,7 @@ def _millimetres(spacing: float) -> float:
     return spacing
 
 
-def _workers(asked: int | None, team) -> int:
+def _workers(asked: int | None, team: Team) -> int:
     """One core for the training itself, the others make slices; on two cores or fewer none is to spare."""
     import os
 
@@ -205,12 +214,13 @@ class _Bar:
 
     def __init__(self, shown: bool):
         self._shown = shown and sys.stderr.isatty()
-        self._stage, self._bar = None, None
+        self._stage = ""
+        self._bar: tqdm[None] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> _Bar:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def stage(self, stage: str, done: int, total: int) -> None:
@@ -233,11 +243,12 @@ class _Bar:
     def _show(self, stage: str, done: int, total: int, unit: str) -> None:
         if not self._shown:
             return
-        from tqdm import tqdm
+        if self._bar is None or stage != self._stage:
+            from tqdm import tqdm as tqdm_bar
 
-        if stage != self._stage:
             self._close()
-            self._stage, self._bar = stage, tqdm(total=total, initial=done, desc=stage, unit=unit, file=sys.stderr)
+            self._stage = stage
+            self._bar = tqdm_bar(total=total, initial=done, desc=stage, unit=unit, file=sys.stderr)
         self._bar.update(done - self._bar.n)
 
     def _close(self) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import threading
 
+from .parsers import Commands
+
 EXAMPLES = """examples:
   flareseg view ct.nii.gz organs.seg.nrrd
   flareseg view DICOM_FOLDER organs.dcm --series 2
   flareseg view ct.nii.gz organs.seg.nrrd --no-browser --port 8123    # on a server; ssh -L 8123:127.0.0.1:8123"""
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the subparsers."""
     parser = commands.add_parser(
         "view", help="look at a CT and its segmentation in the browser", epilog=EXAMPLES,

@@ -26,6 +26,9 @@ from ..errors import FlareSegError
 from ..organs import FLARE_ORGANS
 from ..volumes.volume import Volume
 
+#: ``alter(ct, labels, seed)``
+Alter = Callable[[Volume, Volume, int], "Altered"]
+
 THICKNESSES_MM = (1, 2, 3, 5, 8)
 NOISES_HU = (10, 20, 30)
 OBLIQUE_DEGREES = 12.0
@@ -69,7 +72,7 @@ class Condition:
 
     group: str
     name: str
-    alter: Callable[[Volume, Volume, int], Altered]
+    alter: Alter
     contrast_only: bool = False
 
 
@@ -79,21 +82,21 @@ AS_IT_IS = Condition("as it is", "as it is", lambda ct, labels, seed: Altered(ct
 def all_conditions() -> tuple[Condition, ...]:
     """All of them, the unchanged scan first."""
     return (AS_IT_IS,
-            *(Condition("slices", f"slices of {mm} mm", _with_mm(resliced, mm)) for mm in THICKNESSES_MM),
+            *(Condition("slices", f"slices of {mm} mm", _with(resliced, mm)) for mm in THICKNESSES_MM),
             Condition("storage", "flipped", lambda ct, labels, seed: Altered(flipped(ct), flipped(labels))),
             Condition("storage", "axes permuted", lambda ct, labels, seed: Altered(permuted(ct), permuted(labels))),
             Condition("storage", "oblique", lambda ct, labels, seed: Altered(oblique(ct), oblique(labels))),
             *(Condition("noise", f"{hu} HU of noise added", _scanned(Acquisition(noise=hu))) for hu in NOISES_HU),
             Condition("field of view", "as small as the organs allow",
                       _scanned(Acquisition(noise=2, field_of_view=200))),
-            Condition("contrast", "half the contrast medium", _with_mm(_less_contrast, 0.5), True),
-            Condition("contrast", "no contrast medium", _with_mm(_less_contrast, 0.0), True),
+            Condition("contrast", "half the contrast medium", _with(_less_contrast, 0.5), True),
+            Condition("contrast", "no contrast medium", _with(_less_contrast, 0.0), True),
             Condition("contrast", "no contrast medium, 20 HU of noise added", _low_dose, True),
             *(Condition("disease", name, _diseased(name)) for name in DISEASES
               if name not in ("acquisition", "contrast_phase")))
 
 
-def _with_mm(alter, value):
+def _with(alter: Callable[[Volume, Volume, float], Altered], value: float) -> Alter:
     return lambda ct, labels, seed: alter(ct, labels, value)
 
 
@@ -150,9 +153,9 @@ def flipped(volume: Volume) -> Volume:
 
 def permuted(volume: Volume) -> Volume:
     """The same voxels at the same places, stored with k as i, i as j and j as k: as sagittal slices."""
-    order = [2, 0, 1]
-    return Volume(np.ascontiguousarray(volume.array.transpose(1, 2, 0)), tuple(volume.spacing[a] for a in order),
-                  volume.origin, tuple(volume.direction_matrix[:, order].ravel().tolist()))
+    i, j, k = volume.spacing
+    return Volume(np.ascontiguousarray(volume.array.transpose(1, 2, 0)), (k, i, j), volume.origin,
+                  tuple(volume.direction_matrix[:, [2, 0, 1]].ravel().tolist()))
 
 
 def oblique(volume: Volume) -> Volume:
@@ -164,11 +167,12 @@ def oblique(volume: Volume) -> Volume:
     return replace(volume, direction=tuple(turned.ravel().tolist()))
 
 
-def _scanned(parameters: Acquisition):
+def _scanned(parameters: Acquisition) -> Alter:
     return lambda ct, labels, seed: _performed(ct, labels, "acquisition", parameters, seed)
 
 
-def _performed(ct: Volume, labels: Volume, name: str, parameters, seed: int) -> Altered:
+def _performed(ct: Volume, labels: Volume, name: str, parameters: Acquisition | ContrastPhase,
+               seed: int) -> Altered:
     """A whole-scan entry of the catalogue."""
     case, _ = make_case(ct, labels)
     operation = Operation(name, "", parameters, None, seed, find(name).label_rules[0])
@@ -191,7 +195,7 @@ def _low_dose(ct: Volume, labels: Volume, seed: int) -> Altered:
     return _performed(_less_contrast(ct, labels, 0.0).ct, labels, "acquisition", Acquisition(noise=20), seed)
 
 
-def _diseased(name: str):
+def _diseased(name: str) -> Alter:
     """One lesion or change, drawn as mixes draw it, in one of its organs; labels by the disease's own rule."""
     def alter(ct: Volume, labels: Volume, seed: int) -> Altered:
         case, _ = make_case(ct, labels)

@@ -13,7 +13,7 @@ from ..volumes.orientation import to_axial
 from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
 from .case_pictures import CaseImages
-from .pairs import Pair, files_by_case, grid_difference, read_pair
+from .pairs import Pair, Scheme, files_by_case, grid_difference, read_pair
 from .rows import Evaluation
 from .scoring import mask_of
 
@@ -41,7 +41,7 @@ class CaseFiles:
     reference_scheme: dict[str, tuple[int, ...]]
 
 
-def files_of(path, evaluation: Evaluation) -> dict[str, Path]:
+def files_of(path: str | Path, evaluation: Evaluation) -> dict[str, Path]:
     """Return the files of a folder by case, or the one file for an evaluation of one case.
 
     Raises
@@ -86,7 +86,7 @@ def load_case(case: str, files: CaseFiles, organs: tuple[Organ, ...]) -> CaseIma
     return CaseImages(case, ct and to_axial(ct)[0], to_axial(prediction)[0], to_axial(reference)[0])
 
 
-def _numbered(volume: Volume, scheme: dict, organs: tuple[Organ, ...]) -> Volume:
+def _numbered(volume: Volume, scheme: Scheme, organs: tuple[Organ, ...]) -> Volume:
     labels = np.zeros(volume.array.shape, np.uint8)
     for organ in organs:
         labels[mask_of(volume.array, scheme[organ.name])] = organ.label

@@ -5,10 +5,13 @@ Needs matplotlib. All arrays are in axial orientation (superior, posterior, left
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from ..disease.case import LABEL_OF
@@ -18,6 +21,9 @@ from ..results.views import Cut, Views, body_box, draw_cut, windowed
 from ..volumes.volume import Volume
 from .disease_examples import DiseaseExample
 from .scene3d import VIEWS, render
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PIXELS_PER_MM = 1.6
 MARGIN_MM = 25.0
@@ -181,7 +187,7 @@ def widest_gap(images: list[CaseImages]) -> Volume | None:
     return max(volumes, key=lambda ct: ct.spacing[2] / ct.spacing[0], default=None)
 
 
-def _overlay(cut: Cut, organs: tuple[Organ, ...]):
+def _overlay(cut: Cut, organs: tuple[Organ, ...]) -> Image:
     """The cut with its organs outlined and tinted."""
     picture = draw_cut(cut, organs, PIXELS_PER_MM)
     for organ in organs:
@@ -189,7 +195,7 @@ def _overlay(cut: Cut, organs: tuple[Organ, ...]):
     return picture
 
 
-def _difference(truth: Cut, found: Cut):
+def _difference(truth: Cut, found: Cut) -> Image:
     """The cut in grey, tinted where prediction and reference differ."""
     picture = draw_cut(truth, (), PIXELS_PER_MM)
     masks = ((truth.labels > 0) & (found.labels == 0), (truth.labels == 0) & (found.labels > 0),
@@ -199,11 +205,11 @@ def _difference(truth: Cut, found: Cut):
     return picture
 
 
-def _tint(picture, mask: np.ndarray, colour, opacity: float) -> None:
-    from PIL import Image
+def _tint(picture: Image, mask: np.ndarray, colour: tuple[int, int, int], opacity: float) -> None:
+    from PIL.Image import Resampling, fromarray
 
-    alpha = Image.fromarray(mask.astype(np.uint8) * round(255 * opacity))
-    picture.paste(colour, mask=alpha.resize(picture.size, Image.Resampling.NEAREST))
+    alpha = fromarray(mask.astype(np.uint8) * round(255 * opacity))
+    picture.paste(colour, mask=alpha.resize(picture.size, Resampling.NEAREST))
 
 
 def _window(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
@@ -215,21 +221,21 @@ def _window(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[sli
         middle = (filled[0] + filled[-1]) // 2 if filled.size else size // 2
         start = int(np.clip(middle - wanted // 2, 0, size - wanted))
         window.append(slice(start, start + wanted))
-    return tuple(window)
+    return window[0], window[1]
 
 
 def _cropped(cut: Cut, window: tuple[slice, slice]) -> Cut:
     return Cut(cut.hu[window], cut.labels[window], cut.pixel_mm)
 
 
-def _grid(rows: list[list], names, headings) -> Figure:
+def _grid(rows: Sequence[Sequence[Image | np.ndarray]], names: Iterable[str], headings: Iterable[str]) -> Figure:
     """Pictures in rows and columns, on one scale within a row."""
     sizes = [np.asarray(picture).shape[:2] for picture in rows[0]]
     widths = [columns for _, columns in sizes]
     heights = [max(np.asarray(picture).shape[0] for picture in row) for row in rows]
     inch = 9.6 / sum(widths)
-    canvas = Figure(figsize=(9.9, sum(heights) * inch + 0.9), layout="constrained")
-    canvas.get_layout_engine().set(w_pad=0.02, h_pad=0.05, wspace=0.0, hspace=0.0)
+    canvas = Figure(figsize=(9.9, sum(heights) * inch + 0.9),
+                    layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.05, wspace=0.0, hspace=0.0))
     grid = canvas.subplots(len(rows), len(widths), squeeze=False,
                            gridspec_kw={"width_ratios": widths, "height_ratios": heights})
     for axes_row, row, name in zip(grid, rows, names):
@@ -246,7 +252,7 @@ def _grid(rows: list[list], names, headings) -> Figure:
 
 
 def _legend(canvas: Figure, colours: dict[str, tuple[int, int, int]]) -> None:
-    canvas.legend(handles=[Patch(color=[part / 255 for part in colour], label=name)
+    canvas.legend(handles=[Patch(color="#" + bytes(colour).hex(), label=name)
                            for name, colour in colours.items()],
                   loc="outside lower center", ncols=len(colours), frameon=False, fontsize=9)
 

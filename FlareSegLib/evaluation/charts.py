@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -94,7 +96,7 @@ def teams_chart(name: str, mean_dice: float, mean_nsd: float) -> Figure:
     return canvas
 
 
-def _quiet(axes, grid: str = "y") -> None:
+def _quiet(axes: Axes, grid: Literal["x", "y"] = "y") -> None:
     axes.grid(axis=grid, color="#e3e6e9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

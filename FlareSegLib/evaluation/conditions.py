@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network
 
 
 def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D, conditions: tuple[Condition, ...], draws: int,
-                  done: set, add) -> None:
+                  done: set[tuple[str, int]], add: Callable[[dict[str, Any]], None]) -> None:
     """Call ``add(row)`` for each condition of a CT that is not in `done`, pairs of a condition's name and a seed."""
     wanted = [(condition, seed) for condition in conditions if entry["contrast"] or not condition.contrast_only
               for seed in range(draws if condition.group == "disease" else 1) if (condition.name, seed) not in done]

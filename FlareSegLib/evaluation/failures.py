@@ -54,7 +54,9 @@ def failure_picture(rows: list[dict[str, Any]], data: Path, runs: Path) -> tuple
 
 
 def _images(entry: dict[str, Any], data: Path, runs: Path) -> CaseImages:
-    network, _ = read_checkpoint(checkpoint_without(runs, entry["patient"]))
+    checkpoint = checkpoint_without(runs, entry["patient"])
+    assert checkpoint is not None, "it made the rows"
+    network, _ = read_checkpoint(checkpoint)
     ct, _ = to_axial(read_volume(data / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, data))
     known = np.where(labels.array == 255, 0, labels.array).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def find_labels(ct: Volume, network: UNet2D) -> Volume:
     return ct.with_array(np.ascontiguousarray(from_axial(labels, order)))
 
 
-def known_organs(reference: Volume, unlabelled=()) -> tuple[str, ...]:
+def known_organs(reference: Volume, unlabelled: Collection[int] = ()) -> tuple[str, ...]:
     """Organs that a reference holds, but for labels that were not drawn."""
     return tuple(organ.name for organ in FLARE_ORGANS
                  if organ.label not in unlabelled and (reference.array == organ.label).any())
@@ -109,15 +109,16 @@ def wrong_side_ml(ct: Volume, found: Volume, reference: Volume) -> dict[str, flo
     A left lobe may well reach over the middle; it is near the reference then. The middle halves the body's area.
     Everything is looked at on nodes some 4 mm apart in plane.
     """
-    (hu, _), (labels, _), (truth, _) = (to_axial(volume) for volume in (ct, found, reference))
-    steps = (1, *(max(1, round(NODE_MM / mm)) for mm in hu.spacing[1::-1]))
+    axial = [to_axial(volume)[0] for volume in (ct, found, reference)]
+    spacing = axial[0].spacing
+    steps = (1, *(max(1, round(NODE_MM / mm)) for mm in spacing[1::-1]))
     nodes = tuple(slice(step // 2, None, step) for step in steps)
-    body, labels, truth = (volume.array[nodes] for volume in (hu, labels, truth))
+    body, labels, truth = (volume.array[nodes] for volume in axial)
     columns = np.cumsum(np.count_nonzero(body > BODY_HU, axis=(0, 1)))
     middle = int(np.searchsorted(columns, columns[-1] / 2))
     left = np.arange(labels.shape[2]) > middle
     node_ml = ct.voxel_ml * float(np.prod(steps))
-    sampling = [mm * step for mm, step in zip(hu.spacing[::-1], steps)]
+    sampling = [mm * step for mm, step in zip(spacing[::-1], steps)]
     wrong = {}
     for organ in FLARE_ORGANS:
         if organ.name in SIDES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Pair:
     reference: Path
 
 
-def find_pairs(prediction, reference, skip_unpaired: bool = False) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
+def find_pairs(prediction: str | Path, reference: str | Path,
+               skip_unpaired: bool = False) -> tuple[tuple[Pair, ...], tuple[str, ...]]:
     """Match two folders by file name (or two files), ascending by case.
 
     Parameters
@@ -88,7 +90,7 @@ def case_name(path: Path) -> str:
     return path.name[:len(path.name) - len(ending)].removesuffix(CHANNEL)
 
 
-def read_pair(pair: Pair, prediction_scheme: dict, reference_scheme: dict) -> tuple[Volume, Volume]:
+def read_pair(pair: Pair, prediction_scheme: Scheme, reference_scheme: Scheme) -> tuple[Volume, Volume]:
     """Read both label maps and find out whether they can be compared.
 
     Parameters
@@ -128,11 +130,13 @@ def _read_both(pair: Pair, prediction_scheme: Scheme, reference_scheme: Scheme) 
     """A DICOM SEG lies on the grid of the other one; two lie on the least grid that holds both."""
     one, other = (read_dicom_seg(path) if is_dicom_seg(path) else read_label_map(path)
                   for path in (pair.prediction, pair.reference))
-    if isinstance(one, DicomSeg) and isinstance(other, DicomSeg):
+    if isinstance(one, Volume):
+        grid = one
+    elif isinstance(other, Volume):
+        grid = other
+    else:
         check_frame_of_reference(one, other.frame_of_reference)
         grid = grid_of(one, other)
-    else:
-        grid = other if isinstance(one, DicomSeg) else one
     return _on_grid(one, grid, prediction_scheme), _on_grid(other, grid, reference_scheme)
 
 
@@ -182,7 +186,7 @@ def files_by_case(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _strange_labels(array: np.ndarray, scheme: dict, allowed: tuple[int, ...]) -> list[int]:
+def _strange_labels(array: np.ndarray, scheme: Scheme, allowed: tuple[int, ...]) -> list[int]:
     if scheme not in LABEL_SCHEMES.values():
         return []
     known = {label for labels in scheme.values() for label in labels} | {0, *allowed}
@@ -195,5 +199,5 @@ def _values(array: np.ndarray) -> list[int]:
     return np.unique(array).tolist()
 
 
-def _times(numbers) -> str:
+def _times(numbers: Iterable[float]) -> str:
     return " x ".join(f"{number:g}" for number in numbers)

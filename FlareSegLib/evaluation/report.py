@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import statistics
+from html import escape
 from pathlib import Path
 
 from .. import __version__
@@ -38,8 +39,8 @@ NO_TEAMS = ("Our means are set beside those of other teams only where FLARE21's 
             "references by FLARE21's rules.")
 
 
-def write_report(folder, evaluation: Evaluation, baseline: Evaluation | None = None, files: CaseFiles | None = None,
-                 overwrite: bool = False) -> tuple[str, ...]:
+def write_report(folder: str | Path, evaluation: Evaluation, baseline: Evaluation | None = None,
+                 files: CaseFiles | None = None, overwrite: bool = False) -> tuple[str, ...]:
     """Write the page and the figures, all of them or none.
 
     Parameters
@@ -88,9 +89,9 @@ def shown_cases(evaluation: Evaluation) -> tuple[str, str, dict[str, str]]:
     """Return the case with the lowest mean Dice, the one in the middle, and each organ's worst case."""
     means = evaluation.case_means("dice")
     middle = statistics.median_low(means.values())
-    worst = {organ: min(values, key=values.get) for organ in evaluation.organs
+    worst = {organ: min(values, key=values.__getitem__) for organ in evaluation.organs
              if (values := evaluation.values("dice", organ))}
-    return min(means, key=means.get), next(case for case in means if means[case] == middle), worst
+    return min(means, key=means.__getitem__), next(case for case in means if means[case] == middle), worst
 
 
 def _refuse_unlike(evaluation: Evaluation, baseline: Evaluation | None) -> None:
@@ -215,7 +216,7 @@ def _body(evaluation: Evaluation, baseline: Evaluation | None, charts: list[Repo
              for figure in (*charts, *case_figures)}
     teams = shown.pop("figure_teams", "")
     preprocessing = [shown.pop(key, "") for key in ("figure_1_isotropification", "figure_2_diseases")]
-    body = [f"<h1>{page.escape(evaluation.name)}</h1>", *_summary(evaluation, baseline),
+    body = [f"<h1>{escape(evaluation.name)}</h1>", *_summary(evaluation, baseline),
             page.heading("Dice, sensitivity, precision (the paper's Table 4)"), table_4(evaluation),
             *(shown.pop(figure.key) for figure in charts if figure.key in shown),
             page.heading("DSC, NSD and costs (the paper's Table 5)"), table_5(evaluation, baseline)]

@@ -74,7 +74,8 @@ def teams_table(evaluation: Evaluation) -> str:
              for organ in PAPER_TABLE_5]
     name = f"{evaluation.name} (here)"
     rows.append((100 * ours[0], [name, *cells, " / ".join(_number(100 * value) for value in ours),
-                                 *(_number(cost and cost.mean, digits) for cost, digits in zip(costs, (1, 0)))]))
+                                 *(_number(None if cost is None else cost.mean, digits)
+                                   for cost, digits in zip(costs, (1, 0)))]))
     rows.sort(key=lambda row: -row[0])
     place = next(number for number, (_, row) in enumerate(rows) if row[0] == name)
     return table(["Team", *(f"{organ}\nDSC / NSD" for organ in PAPER_TABLE_5), "mean\nDSC / NSD", "s", "MB"],

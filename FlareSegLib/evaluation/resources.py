@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Usage:
         return sum(self.samples) * INTERVAL_S if self.samples else None
 
 
-def stable_maximum(samples) -> float | None:
+def stable_maximum(samples: Iterable[float]) -> float | None:
     """Return the largest value that more than 2 % of the samples have, None for no samples.
 
     Where no value is that frequent (many different values), the challenge's code fails; the plain maximum is taken.
@@ -96,7 +96,7 @@ class Sampler:
         self._thread.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -185,7 +185,7 @@ def append_usage(path: Path, case: str, usage: Usage) -> None:
         raise FlareSegError("output_unwritable", f"Cannot write {path}; choose another name or folder.") from error
 
 
-def read_costs(path) -> tuple[Cost, ...]:
+def read_costs(path: str | Path) -> tuple[Cost, ...]:
     """Read a table of `append_usage` or of FLARE's own scripts; the last line of a case counts.
 
     Raises

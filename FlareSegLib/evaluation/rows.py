@@ -142,7 +142,7 @@ def to_csv(evaluation: Evaluation) -> str:
     return stream.getvalue()
 
 
-def read_evaluation(path) -> Evaluation:
+def read_evaluation(path: str | Path) -> Evaluation:
     """Read the JSON file of an evaluation.
 
     Raises

@@ -9,12 +9,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..organs import Organ
 from .surface import bounding_box
+
+if TYPE_CHECKING:
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkRenderer
 
 SIZE = (1300, 1000)
 PATIENCE_S = 300
@@ -53,7 +58,7 @@ def render(reference: np.ndarray, prediction: np.ndarray, spacing: tuple[float, 
             return None
 
 
-def draw(content, path: str) -> None:
+def draw(content: Mapping[str, np.ndarray], path: str) -> None:
     """Draw two rows (reference, prediction) and one column a view, and write them as PNG."""
     from vtkmodules.vtkIOImage import vtkPNGWriter
     from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
@@ -86,7 +91,7 @@ def draw(content, path: str) -> None:
     writer.Write()
 
 
-def _actor(mask: np.ndarray, spacing: np.ndarray, colour):
+def _actor(mask: np.ndarray, spacing: np.ndarray, colour: np.ndarray) -> vtkActor:
     """Smoothed surface of a mask (superior, posterior, left); world axes are left, posterior, superior, mm."""
     from scipy.ndimage import gaussian_filter
     from vtkmodules.util.numpy_support import numpy_to_vtk
@@ -115,7 +120,7 @@ def _actor(mask: np.ndarray, spacing: np.ndarray, colour):
     return actor
 
 
-def _look(renderer, extent_mm: np.ndarray, direction) -> None:
+def _look(renderer: vtkRenderer, extent_mm: np.ndarray, direction: tuple[float, float, float]) -> None:
     """The same camera for both rows: it looks at the middle of the box, superior is up."""
     centre = extent_mm / 2
     camera = renderer.GetActiveCamera()

@@ -9,13 +9,13 @@ import numpy as np
 from ..errors import FlareSegError
 from ..volumes.volume import Volume
 from .agreement import IGNORE, overlap
-from .pairs import Pair, listed_faults, read_pair
+from .pairs import Pair, Scheme, listed_faults, read_pair
 from .rows import Score
 from .rules import Rules
 from .surface import bounding_box, surface_distance
 
 
-def score_pairs(pairs: tuple[Pair, ...], organs: tuple[str, ...], prediction_scheme: dict, reference_scheme: dict,
+def score_pairs(pairs: tuple[Pair, ...], organs: tuple[str, ...], prediction_scheme: Scheme, reference_scheme: Scheme,
                 rules: Rules, progress: Callable[[int, int], None] = lambda done, total: None) -> tuple[Score, ...]:
     """Score every case; nothing is returned unless all of them can be compared.
 
@@ -87,6 +87,8 @@ def _labelled_slices(found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, 
     Leaving the last slice out is what FLARE22's code does (its range ends at the highest index); a reference of one
     single slice is kept here, where that code would score nothing.
     """
-    extent = bounding_box(truth)[0]
+    box = bounding_box(truth)
+    assert box is not None, "the caller sees to it"
+    extent = box[0]
     kept = slice(extent.start, max(extent.stop - 1, extent.start + 1))
     return found[kept], truth[kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,7 @@ class PairedDifference:
     count: int
 
 
-def spread(values) -> Spread | None:
+def spread(values: Iterable[float]) -> Spread | None:
     """Return mean and standard deviation, None for no values.
 
     Examples
@@ -51,10 +52,10 @@ def spread(values) -> Spread | None:
     >>> spread([1.0, 2.0, 3.0])
     Spread(mean=2.0, sd=1.0, count=3)
     """
-    values = np.asarray(list(values), dtype=float)
-    if not values.size:
+    found = np.asarray(list(values), dtype=float)
+    if not found.size:
         return None
-    return Spread(float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0, values.size)
+    return Spread(float(found.mean()), float(found.std(ddof=1)) if found.size > 1 else 0.0, found.size)
 
 
 def paired_difference(model: dict[str, float], baseline: dict[str, float]) -> PairedDifference | None:

@@ -28,7 +28,7 @@ def results(rows: list[dict[str, Any]]) -> dict[str, list[tuple[float, frozenset
 
     Organs that the reference lacks are left out, so are rows without warnings (of manual livers alone).
     """
-    found: dict[str, list] = {"whole scan": []}
+    found: dict[str, list[tuple[float, frozenset[str]]]] = {"whole scan": []}
     for row in rows:
         if "warnings" not in row or not row["dice"]:
             continue

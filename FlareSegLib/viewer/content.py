@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -57,11 +59,12 @@ def page_resources(case: ViewedCase) -> dict[str, Resource]:
 def organ_block(label_map: Volume) -> Volume:
     """The box around all labels, with a rim of background, for 3D: shorter rays, and the organs in the middle."""
     box = bounding_box(label_map.array > 0)
+    assert box is not None, "a ViewedCase has labels"
     corner = label_map.index_to_physical([extent.start - 1 for extent in reversed(box)])
     return replace(label_map, array=np.pad(label_map.array[box], 1), origin=tuple(corner.tolist()))
 
 
-def facts(case: ViewedCase) -> dict:
+def facts(case: ViewedCase) -> dict[str, Any]:
     """What the page's script must know: the organs, where to look first, the grey window, warnings.
 
     Places are patient coordinates as NIfTI has them (RAS, mm).
@@ -87,7 +90,8 @@ def _files() -> dict[str, Resource]:
                                                "with pip.") from error
 
 
-def _organ(organ: Organ, measured: OrganMeasurement, box, label_map: Volume) -> dict:
+def _organ(organ: Organ, measured: OrganMeasurement, box: tuple[slice, ...] | None,
+           label_map: Volume) -> dict[str, Any]:
     return {"name": organ.name, "label": organ.label, "colour": list(organ.colour), "volume_ml": measured.volume_ml,
             "mean_hu": measured.mean_hu,
             "place": None if box is None else _ras(label_map, _inside(label_map.array, organ.label, box))}
@@ -100,5 +104,5 @@ def _inside(labels: np.ndarray, label: int, box: tuple[slice, ...]) -> list[int]
     return [int(at + extent.start) for at, extent in zip(nearest, box)]
 
 
-def _ras(volume: Volume, index_kji) -> list[float]:
+def _ras(volume: Volume, index_kji: Sequence[float]) -> list[float]:
     return (ras_affine(volume) @ (*index_kji[::-1], 1)).tolist()

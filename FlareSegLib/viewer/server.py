@@ -75,7 +75,7 @@ class PageServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without HTTPServer's look-up of the machine's name: no network is needed."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address
+        self.server_name, self.server_port = LOOPBACK, self.socket.getsockname()[1]
 
     def serve(self, once: bool = False, idle_s: float = IDLE_S) -> None:
         """Answer requests until `idle_s` seconds bring none that is let in, or everything has been sent (`once`).
@@ -112,7 +112,7 @@ class PageServer(ThreadingHTTPServer):
             self._unsent.discard(name)
             self._last_request = time.monotonic()
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """A reader that went away is no failure, and no request is ever logged."""
 
 
@@ -134,14 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 self._not_found()
 
-    def send_error(self, code, message=None, explain=None) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Other methods and malformed requests learn nothing more than anybody else."""
         self._not_found()
 
     def version_string(self) -> str:
         return "flareseg"
 
-    def log_message(self, *arguments) -> None:
+    def log_message(self, *arguments: object) -> None:
         """Say nothing: a path holds the key."""
 
     def _not_found(self) -> None:
