@@ -17,19 +17,22 @@ CHUNK_BYTES = 1 << 18
 LONGEST_FIELD = 512
 #: Of the largest image that is read (`sitk_bridge.MOST_VOXELS`) with 8 bytes a voxel; more keep their reader busy.
 MOST_BYTES = 1 << 34
+#: A name of many data files in a NRRD header: one number, of few digits.
+NUMBERED_FILES = re.compile(rb"[^%]*%0?\d?d[^%]*")
 GZIP_OR_ZLIB = 47  # zlib's window bits: recognise either header
 
 
 def check_compressed_data(path: Path) -> None:
     """Raise "unreadable" where the compressed voxels of a NRRD or MetaImage file fail their checksum.
 
-    So does a header that names a pipe or a device as its data file, on which a reader would wait, and a NRRD header
-    whose lines are too long for ITK.
+    So does a header that names a pipe or a device as its data file, on which a reader would wait, a NRRD header whose
+    lines are too long for ITK, and a MetaImage of several data files.
     Files without compression, or with headers that this does not understand, pass: ITK says what is wrong with them.
     """
     try:
         _check_nrrd_lines(path)
         _check_header(path)
+        _check_metaimage_is_one_file(path)
         place = compressed_voxels(path)
         if place is not None and not stream_is_whole(*place):
             raise FlareSegError("unreadable", f"The compressed voxels of {path} are damaged or cut short; "
@@ -40,9 +43,10 @@ def check_compressed_data(path: Path) -> None:
 
 
 def _check_nrrd_lines(path: Path) -> None:
-    """Refuse fields of more letters than ITK's reader has room for: it ends the process with a segmentation fault.
+    """Refuse what ITK's reader has no room for: it ends the process with a segmentation fault.
 
-    Comments and pairs of key and value may be of any length.
+    That is fields of too many letters (comments and pairs of key and value may be of any length), and numbers of many
+    digits in the names of data files.
     """
     with open(path, "rb") as stream:
         line = stream.readline(LONGEST_FIELD + 1)
@@ -53,6 +57,10 @@ def _check_nrrd_lines(path: Path) -> None:
             if len(line) > LONGEST_FIELD and not (line.startswith(b"#") or pair):
                 raise FlareSegError("unreadable", f"{path} holds a line of its header that is far too long; export it "
                                                   "again.")
+            files = re.match(rb"data ?file:(.*%.*)", line, re.IGNORECASE | re.DOTALL)
+            if files and not NUMBERED_FILES.fullmatch(files[1]):
+                raise FlareSegError("unreadable", f"{path} names its data files in a way that cannot be followed; "
+                                                  "export it as one file.")
             while line and not line.endswith(b"\n"):  # the rest of a long one
                 line = stream.readline(HEADER_LIMIT)
             line = stream.readline(LONGEST_FIELD + 1)
@@ -68,6 +76,24 @@ def _check_header(path: Path) -> None:
     data_file = path.parent / named[1].decode("utf-8", "replace") if named else path
     if data_file.exists() and not (data_file.is_file() or data_file.is_dir()):
         raise FlareSegError("unreadable", f"{path} names as its data file something that is no file; export it again.")
+
+
+def _check_metaimage_is_one_file(path: Path) -> None:
+    """Refuse lists and patterns of data files.
+
+    ITK hands a pattern to printf, divides by its step, and gives memory that nobody has filled for files that are not
+    listed: the process ends, or noise is taken for a CT.
+    """
+    with open(path, "rb") as stream:
+        start = stream.read(HEADER_LIMIT)
+    if start.startswith(b"NRRD"):
+        return
+    named = re.search(rb"ElementDataFile[^\n]*?[=:]([^\n]*)", start)
+    if named is None:
+        raise FlareSegError("unreadable", f"{path} has no header that tells where its voxels are; export it again.")
+    if b"%" in named[1] or named[1].strip().upper().startswith(b"LIST"):
+        raise FlareSegError("unreadable", f"{path} has its voxels in several files, which are not read; export it as "
+                                          "one file.")
 
 
 def compressed_voxels(path: Path) -> tuple[Path, int] | None:

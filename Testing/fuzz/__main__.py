@@ -12,11 +12,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from .targets import TARGETS
 
 #: Deaths of the process after which a target is given up for this time.
 MOST_DEATHS = 5
+#: What a process may take longer than it was told: it starts, and an input may take a minute.
+PATIENCE_S = 120
 
 
 def fuzz(name: str, seconds: int, out: Path) -> tuple[int, list[Path]]:
@@ -26,21 +29,35 @@ def fuzz(name: str, seconds: int, out: Path) -> tuple[int, list[Path]]:
     (found / "runs").write_bytes(bytes(8))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
     ends = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as corpus:
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus = Path(scratch, "corpus")
+        corpus.mkdir()
         kept = Path(__file__).parent / "regressions" / name
         once_crashed = [path.read_bytes() for path in sorted(kept.glob("*"))]
         for number, data in enumerate([*TARGETS[name].seeds(), *once_crashed]):
-            Path(corpus, str(number)).write_bytes(data)
-        for _ in range(MOST_DEATHS):
+            (corpus / str(number)).write_bytes(data)
+        for death in range(MOST_DEATHS):
             left = int(ends - time.monotonic())
             if left <= 0:
                 break
-            command = [sys.executable, "-m", "Testing.fuzz.one", name, corpus, str(found), str(left)]
+            command = [sys.executable, "-m", "Testing.fuzz.one", name, str(corpus), str(found), str(left)]
             with open(found / "log", "ab") as log:
-                if subprocess.run(command, env=environment, stdout=log, stderr=log, check=False).returncode == 0:
+                if _ends_well(command, environment, log, left + PATIENCE_S):
                     break
+            if (found / "newest").exists():
+                (found / "newest").rename(found / f"death-{death}")
+    (found / "newest").unlink(missing_ok=True)
     crashes = [path for path in sorted(found.iterdir()) if path.name not in ("runs", "log") and path.suffix != ".txt"]
     return int.from_bytes((found / "runs").read_bytes(), "little"), crashes
+
+
+def _ends_well(command: list[str], environment: dict[str, str], log: BinaryIO, seconds: int) -> bool:
+    """False, too, for a process that neither ends nor reads: one that crashed while it had a lock."""
+    try:
+        return subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=seconds, check=False
+                              ).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def main() -> int:

@@ -1,7 +1,9 @@
 """Fuzz one target in this process: ``python -m Testing.fuzz.one TARGET CORPUS FOUND SECONDS``, from the repository.
 
 What escapes a reader as another exception than FlareSegError is kept in FOUND, once for each place; the work goes on.
-What ends the process (native code, memory, an endless loop) libFuzzer keeps there. ``FOUND/runs`` counts the inputs.
+``FOUND/newest`` is the input that was read last: what ended the process (native code, memory, an endless loop), where
+that ended badly. libFuzzer's own copies are of no account, as it cannot always write them. ``FOUND/runs`` counts the
+inputs.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ def main(name: str, corpus: Path, found: Path, seconds: int) -> None:
             runs += 1
             counter.seek(0)
             counter.write(struct.pack("<q", runs))
+            (found / "newest").write_bytes(data)
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 try:
                     check(target, data, Path(folder))
@@ -51,7 +54,7 @@ def main(name: str, corpus: Path, found: Path, seconds: int) -> None:
         runs = before
         longest = max(4096, 2 * max(map(len, target.seeds())))
         atheris.Setup([sys.argv[0], str(corpus), f"-max_total_time={seconds}", f"-timeout={HANG_SECONDS}",
-                       f"-rss_limit_mb={MEMORY_MB}", f"-max_len={longest}", f"-artifact_prefix={found}/",
+                       f"-rss_limit_mb={MEMORY_MB}", f"-max_len={longest}", f"-artifact_prefix={corpus}-",
                        "-verbosity=0", "-report_slow_units=1000"],
                       once, custom_mutator=mutated)
         atheris.Fuzz()

@@ -115,3 +115,31 @@ def test_sizes_that_no_ct_has_are_refused_before_room_is_made(tmp_path):
                      b"encoding: raw\n\nxx")
     with pytest.raises(FlareSegError, match="more than any CT"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("files", [b"%d.raw 1 2 1", b"%d.raw 1 2 0", b"%s.raw", b"LIST\n1.raw\n",
+                                   b"LIST 3\n1.raw\n2.raw"])
+def test_metaimages_of_several_files_are_refused(tmp_path, files):
+    for number in (1, 2):
+        (tmp_path / f"{number}.raw").write_bytes(bytes([number, 0]) * 12)
+    (tmp_path / "ct.mhd").write_bytes(b"NDims = 3\nDimSize = 4 3 2\nElementSize = 1 1 1\nElementType = MET_SHORT\n"
+                                      b"ElementDataFile = " + files + b"\n")
+    with pytest.raises(FlareSegError) as caught:
+        read_volume(tmp_path / "ct.mhd")
+    assert caught.value.code == "unreadable" and "several files" in str(caught.value)
+
+
+@pytest.mark.parametrize("files, read", [
+    (b"%d.raw 1 2 1\n", True), (b"%1d.raw 1 3 2\n", True), (b"LIST\n1.raw\n3.raw", True), (b"%999d.raw 1 2 1\n", False),
+    (b"%d%d.raw 1 2 1\n", False), (b"%s.raw 1 2 1\n", False), (b"LIST\n1.raw", False), (b"%d.raw 1 2 0\n", False)])
+def test_nrrds_of_several_files(tmp_path, files, read):
+    for number in (1, 2, 3):
+        (tmp_path / f"{number}.raw").write_bytes(bytes([number, 0]) * 12)
+    (tmp_path / "ct.nhdr").write_bytes(b"NRRD0004\ntype: short\ndimension: 3\nsizes: 4 3 2\nspacings: 1 1 1\n"
+                                       b"encoding: raw\nendian: little\ndata file: " + files + b"\n")
+    if read:
+        assert read_volume(tmp_path / "ct.nhdr").array[:, 0, 0].tolist() == ([1, 3] if b"3" in files else [1, 2])
+        return
+    with pytest.raises(FlareSegError) as caught:
+        read_volume(tmp_path / "ct.nhdr")
+    assert caught.value.code == "unreadable"
