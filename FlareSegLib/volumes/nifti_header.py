@@ -26,6 +26,8 @@ CHUNK_BYTES = 1 << 22
 LARGEST_OFFSET = 1 << 26
 #: Bytes behind the voxels; more are a stream that is made to keep its reader busy.
 LARGEST_REST = 1 << 26
+#: Bits a voxel by NIfTI-1 datatype code: ITK goes by the code, whatever the header's bitpix says.
+BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64, 2304: 32}
 FLOAT_TYPES = {16: "f4", 64: "f8"}  # NIfTI-1 datatype codes of floating-point voxels
 
 
@@ -108,8 +110,12 @@ def parse_header(block: bytes) -> NiftiHeader:
         raise FlareSegError("unreadable", "The file's name says NIfTI but its content is something else or damaged; "
                                           "export it again.")
     dimensions = struct.unpack_from(order + "8h", block, 40)
-    rank = min(max(dimensions[0], 0), 7)
+    rank = dimensions[0]
+    if not 1 <= rank <= 7:  # ITK would take this for the other byte order
+        raise FlareSegError("unreadable", "The file's header is damaged: it tells of dimensions that no image has; "
+                                          "export it again.")
     datatype, bits = struct.unpack_from(order + "2h", block, 70)
+    bits = BITS.get(datatype, bits)
     float_type = order + FLOAT_TYPES[datatype] if datatype in FLOAT_TYPES else None
     pixdim = struct.unpack_from(order + "8f", block, 76)
     voxel_offset = struct.unpack_from(order + "f", block, 108)[0]

@@ -79,6 +79,21 @@ def test_whole_gzip_of_too_few_voxels(nifti):
     assert code_of(nifti) == "unreadable"
 
 
+@pytest.mark.parametrize("rank", [0, 8, 3 * 256, -1])
+def test_a_rank_that_makes_itk_swap_bytes_is_refused(nifti, rank):
+    content = bytearray(nifti.read_bytes())
+    struct.pack_into("<h", content, 40, rank)
+    nifti.write_bytes(content)
+    assert code_of(nifti) == "unreadable"
+
+
+def test_voxels_are_as_wide_as_their_type_whatever_bitpix_says(nifti):
+    content = bytearray(nifti.read_bytes())
+    struct.pack_into("<h", content, 72, 0)
+    nifti.write_bytes(content[:-1])
+    assert code_of(nifti) == "unreadable"
+
+
 @pytest.mark.parametrize(("content", "code"), [
     (b"", "unreadable"), (b"hello", "unreadable"), (b"\x1f\x8b\x08rest", "unreadable"), (bytes(400), "unreadable"),
     (struct.pack("<i", 540) + bytes(600), "unsupported_type"),
