@@ -33,7 +33,7 @@ class BatchSection:
         self.ui, self._work = ui, work
         self.parameters = None
         self._worker = self._follower = None
-        self._sheets: list[str] = []
+        self._sheet: Path | None = None  # the one that was shown last
         self._diseases: list[str] = []
         ui.batchStartButton.connect("clicked()", self.start)
         ui.batchCancelButton.connect("clicked()", self.cancel)
@@ -112,7 +112,10 @@ class BatchSection:
                                                      "meanwhile.")
         ui.batchCancelButton.enabled = self._worker is not None
         ui.mixTable.enabled = self._worker is None and self.parameters is not None and not self.parameters.batchLikeEdit
-        ui.contactSheetButton.enabled = bool(self.sheets())
+        sheets = self.sheets()
+        ui.contactSheetButton.enabled = bool(sheets)
+        ui.contactSheetButton.text = _("Contact sheet {number} of {total}").format(
+            number=sheets.index(self._sheet) + 1, total=len(sheets)) if self._sheet in sheets else _("Contact sheet")
 
     def job(self):
         """What the tab asks for.
@@ -137,7 +140,7 @@ class BatchSection:
         """The button."""
         from FlareSegLib.worker.client import WorkerProcess
 
-        self._sheets = []
+        self._sheet = None
         try:
             with slicer.util.WaitCursor():
                 job = self.job()
@@ -169,7 +172,6 @@ class BatchSection:
             else:
                 self._fail(message["message"])
         else:
-            self._sheets = list(message.get("contact_sheets", ()))
             self.ui.batchLabel.text = summary(message)
         self.show_what_can_be_done()
 
@@ -185,15 +187,19 @@ class BatchSection:
             self._worker.cancel()
             self._worker = self._follower = None
 
-    def sheets(self) -> list[str]:
-        """The contact sheets of the last batch, or those that lie in the chosen folder."""
-        if self._sheets or self.parameters is None or str(self.parameters.batchOutput) in ("", "."):
-            return self._sheets
-        return sorted(map(str, Path(self.parameters.batchOutput).glob("contact_sheet_*.png")))
+    def sheets(self) -> list[Path]:
+        """The contact sheets that lie in the folder of the new data set."""
+        if self.parameters is None or str(self.parameters.batchOutput) in ("", "."):
+            return []
+        return sorted(Path(self.parameters.batchOutput).glob("contact_sheet_*.png"))
 
     def show_contact_sheet(self) -> None:
-        """The button: the pictures of all variants in a slice view."""
-        show_picture(self.sheets()[0], _("Contact sheet"))
+        """The button: the variants' pictures in a slice view; each press shows the next sheet."""
+        sheets = self.sheets()
+        number = sheets.index(self._sheet) + 1 if self._sheet in sheets else 0
+        self._sheet = sheets[number % len(sheets)]
+        show_picture(str(self._sheet), _("Contact sheet"))
+        self.show_what_can_be_done()
 
     def _fail(self, sentence: str) -> None:
         self.ui.batchLabel.text = sentence

@@ -62,10 +62,8 @@ class Cards:
     def choose(self, name: str | None) -> None:
         """Choose a card; None: none."""
         self._list.clearSelection()
-        for index in range(self._list.count if isinstance(self._list.count, int) else 0):
-            item = self._list.item(index)
-            if str(item.data(NAME_ROLE)) == name:
-                self._list.setCurrentItem(item)
+        if name is not None:
+            self._list.setCurrentItem(self._list.item(list(self._diseases).index(name)))
 
     def _chosen(self) -> None:
         self._on_choose(self.chosen)

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from FlareSegLib.errors import FlareSegError
 
 from .exporting import ExportJob, export
-from .verdict import Sharing
+from .sharing import Sharing
 
 
 class ExportSection:

@@ -11,7 +11,6 @@ from FlareSegLib.disease.direction import angles_of
 from FlareSegLib.disease.parameters import meanings
 
 
-
 def proportional(value: float, scale: float) -> float:
     """Lengths."""
     return value * scale

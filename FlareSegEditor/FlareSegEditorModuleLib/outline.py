@@ -41,8 +41,8 @@ class Outline:
         if surface.GetNumberOfPoints() == 0:
             self.hide()
             return
-        self._corners = numpy_support.vtk_to_numpy(surface.GetPoints().GetData())
         self._make()
+        self._corners = numpy_support.vtk_to_numpy(surface.GetPoints().GetData())
         self._transform.SetAndObserveTransformNodeID(parent.GetID() if parent is not None else None)
         self.move(np.eye(4))
         self._model.SetAndObservePolyData(surface)
@@ -86,7 +86,7 @@ class Outline:
         scene = slicer.mrmlScene
         if self._model is not None and scene.IsNodePresent(self._model) and scene.IsNodePresent(self._transform):
             return
-        self.remove_quietly()
+        self.remove()
         self._transform = as_helper(scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", _("Lesion outline move")),
                                     True)
         self._model = as_helper(scene.AddNewNodeByClass("vtkMRMLModelNode", _("Lesion outline")), True)
@@ -98,12 +98,6 @@ class Outline:
         display.SetColor(*YELLOW)
         display.SetOpacity(0.35)
         self._model.SetAndObserveTransformNodeID(self._transform.GetID())
-
-    def remove_quietly(self) -> None:
-        """What is left of them."""
-        corners = self._corners
-        self.remove()
-        self._corners = corners
 
 
 def lesion_surface(note, grid):

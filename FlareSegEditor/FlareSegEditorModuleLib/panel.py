@@ -60,8 +60,8 @@ class Panel:
         for selector in (ui.inputSelector, ui.segmentationSelector, ui.editSelector):
             take_keyboard_focus(selector)
         ui.editSelector.addAttribute("vtkMRMLTextNode", ATTRIBUTE)
-        self.setup.refresh()
         self._connect()
+        self.setup.refresh()
         self.refresh()
 
     def _connect(self) -> None:
@@ -78,10 +78,16 @@ class Panel:
         ui.beforeButton.connect("toggled(bool)", work.show_before)
         ui.differenceCheckBox.connect("toggled(bool)", lambda shown: work.difference.show(work.editing, shown))
         ui.labelRuleComboBox.connect("currentIndexChanged(int)", self._rule_chosen)
-        self.shortcut = qt.QShortcut(slicer.util.mainWindow() or ui.beforeButton)
-        self.shortcut.setKey(qt.QKeySequence("X"))  # B and F step through slices in Slicer
-        self.shortcut.connect("activated()", self.toggle_before)
-        self.shortcut.setEnabled(False)
+        self.shortcut = self._key("X", self.toggle_before)  # B and F step through slices in Slicer
+        self.escape = self._key("Escape", work.placement.stop)  # Slicer ends placing by a right click alone
+
+    def _key(self, name: str, slot: Callable):
+        """A key that does something wherever the mouse is; at first it does not."""
+        shortcut = qt.QShortcut(slicer.util.mainWindow() or self.ui.beforeButton)
+        shortcut.setKey(qt.QKeySequence(name))
+        shortcut.connect("activated()", slot)
+        shortcut.setEnabled(False)
+        return shortcut
 
     def toggle_before(self) -> None:
         """The key: before, after, before."""
@@ -225,6 +231,7 @@ class Panel:
         ui, work, disease = self.ui, self.work, self.disease
         open_ = work.editing is not None and not self.busy
         waiting = work.placement.active
+        self.escape.setEnabled(waiting)
         ui.placeButton.enabled = open_ and (waiting or disease is not None and disease.place is not None)
         ui.placeButton.text = _("Click in a view... (stop)") if waiting else _("Place by clicking")
         ui.addButton.enabled = open_ and disease is not None and (ui.organComboBox.count > 0 or not disease.organs)

@@ -82,7 +82,7 @@ class Placement(VTKObservationMixin):
             self._enter_place_mode()
 
     def _on_mode_changed(self, caller=None, event=None) -> None:
-        """Left by a right click, the Escape key or another tool; after a click the answer decides."""
+        """Left by a right click or another tool; after a click the answer decides."""
         qt.QTimer.singleShot(0, self._look_whether_left)
 
     def _look_whether_left(self) -> None:

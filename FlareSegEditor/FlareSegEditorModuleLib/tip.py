@@ -27,6 +27,7 @@ class Tip(ChosenNode):
         node.SetHideFromEditors(True)
         display = node.GetDisplayNode()
         display.SetGlyphType(display.Diamond2D)
+        display.SetSnapMode(display.SnapModeUnconstrained)  # in a 3D view it would jump onto its organ's surface
         display.SetSelectedColor(*CHOSEN)
         display.SetSliceProjection(True)
         display.SetSliceProjectionOpacity(1.0)

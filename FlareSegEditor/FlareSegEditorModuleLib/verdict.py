@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import qt
 from FlareSegModuleLib.background import Background, Follower
 
+from .sharing import Sharing
+
 PAUSE_MS = 1500
-#: Slicer's event loop holds Python's lock; so long in each interval the main thread waits and lets others work.
-SHARE_MS, INTERVAL_MS = 15, 50
 
 
 class Superseded(Exception):
     """The list was changed meanwhile."""
-
-
-class Sharing:
-    """While it runs, Python's other threads get a share of the time."""
-
-    def __init__(self):
-        self._timer = qt.QTimer()
-        self._timer.setInterval(INTERVAL_MS)
-        self._timer.connect("timeout()", lambda: time.sleep(SHARE_MS / 1000))
-
-    def start(self) -> None:
-        """Begin to share."""
-        self._timer.start()
-
-    def stop(self) -> None:
-        """The main thread has all of the time again."""
-        self._timer.stop()
 
 
 class QualityCheck:
@@ -100,12 +82,8 @@ class QualityCheck:
         self._follower = None
         if background.error is None:
             self._on_result(entries, background.value)
-        elif not _is_superseded(background.error):
+        elif not isinstance(background.error, Superseded):
             raise background.error
-
-
-def _is_superseded(error) -> bool:
-    return type(error) is Superseded
 
 
 def judged(case, entries, find, watch=lambda scene, operation, change: None):

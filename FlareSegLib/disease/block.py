@@ -24,7 +24,7 @@ MOST_LOCAL_HU = 20.0
 FEWEST_VOXELS = 100
 
 #: Two points of the patient (LPS, mm).
-Axis = tuple[tuple[float, float, float], tuple[float, float, float]]
+Axis = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Blood:
         Median HU in the aorta and in the other large vessels; None where there is too little of them to be seen.
     """
 
-    steps: tuple[int, int, int]
+    steps: tuple[int, ...]
     soft: np.ndarray
     arterial: np.ndarray
     artery_hu: float | None

@@ -14,7 +14,7 @@ from ..volumes.orientation import AxisOrder, from_axial, to_axial
 from ..volumes.volume import Volume
 
 #: k, j, i slices of a part of an axial array.
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
 
 LABEL_OF = {organ.name: organ.label for organ in FLARE_ORGANS}
 #: Voxels of which nobody knows the organ; no disease is put there and none changes them.
@@ -38,9 +38,9 @@ class Grid:
         3x3, row-major; columns are the unit vectors of i, j, k in LPS. Nearly the identity; oblique scans differ.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     spacing: tuple[float, float, float]
-    origin: tuple[float, float, float]
+    origin: tuple[float, ...]
     direction: tuple[float, ...]
 
     @cached_property

@@ -16,7 +16,7 @@ OUTSIDE_HU = -400.0
 FAT_HU = -150.0, -30.0
 
 
-def wall(scene: Scene, box: Box, steps: tuple[int, int, int]) -> np.ndarray:
+def wall(scene: Scene, box: Box, steps: tuple[int, ...]) -> np.ndarray:
     """What lies outside the trunk's cavities, on the nodes of a box.
 
     Parameters
@@ -42,12 +42,12 @@ def wall_on_voxels(scene: Scene, box: Box) -> np.ndarray:
     return wall(scene, box, (1, 1, 1))
 
 
-def whole_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, int, int]]:
+def whole_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
     """The same on nodes some 5 mm apart in all of the case, and the voxels between them."""
     return scene._once("wall", lambda: _find_wall(scene))
 
 
-def _find_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, int, int]]:
+def _find_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
     case = scene.case
     steps = coarse_steps(case.grid.spacing, NODE_MM)
     node_mm = [step * mm for step, mm in zip(steps, reversed(case.grid.spacing))]

@@ -13,17 +13,17 @@ from .case import Box
 SLAB = 50_000
 
 
-def coarse_steps(spacing: tuple[float, float, float], node_mm: float) -> tuple[int, int, int]:
+def coarse_steps(spacing: tuple[float, ...], node_mm: float) -> tuple[int, ...]:
     """Voxels along k, j, i between nodes that are some `node_mm` apart."""
     return tuple(max(1, round(node_mm / mm)) for mm in reversed(spacing))
 
 
-def node_count(shape: tuple[int, int, int], steps: tuple[int, int, int]) -> tuple[int, int, int]:
+def node_count(shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[int, ...]:
     """Nodes along k, j, i that cover a box: the first on its first voxel, the last on or behind its last."""
     return tuple(-(-(n - 1) // step) + 1 for n, step in zip(shape, steps))
 
 
-def thin_out(array: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
+def thin_out(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     """Means around each node of an array (k, j, i), float32; the border's voxels go on outside."""
     for axis, (step, count) in enumerate(zip(steps, node_count(array.shape, steps))):
         if step == 1:
@@ -36,7 +36,7 @@ def thin_out(array: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
     return np.asarray(array, np.float32) / np.float32(np.prod(steps))
 
 
-def spread_out(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> np.ndarray:
+def spread_out(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Values between the nodes (linear) on every voxel of a box of this shape, float32."""
     nodes = np.asarray(nodes, np.float32)
     wide = _between(nodes, -1, np.arange(shape[2]) / steps[2])
@@ -49,7 +49,7 @@ def spread_out(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int,
     return result
 
 
-def spread_planes(nodes: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+def spread_planes(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     """The same plane by plane, which stays in the processor's cache; of several fields (n, k, j, i), too."""
     wide = _between(np.asarray(nodes, np.float32), -1, np.arange(shape[2]) / steps[2])
     for k in range(shape[0]):
@@ -84,7 +84,7 @@ def _between(values: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
     return result
 
 
-def box_around(mask: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, int, int],
+def box_around(mask: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...],
                margin: int = 1) -> tuple[Box, Box] | None:
     """Where a mask of the nodes of a box (of this shape) is true, with a margin of so many nodes.
 
@@ -102,7 +102,7 @@ def box_around(mask: np.ndarray, steps: tuple[int, int, int], shape: tuple[int, 
                         for part, step, n in zip(nodes, steps, shape))
 
 
-def node_points(grid, box: Box, steps: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def node_points(grid, box: Box, steps: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y, z (LPS, mm, float32) of a box's nodes."""
     counts = node_count(tuple(part.stop - part.start for part in box), steps)
     return grid_points(grid, [part.start + step * np.arange(n) for part, step, n in zip(box, steps, counts)])

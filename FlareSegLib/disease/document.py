@@ -6,7 +6,7 @@ import json
 import math
 import unicodedata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 
 from ..errors import FlareSegError
 
@@ -94,7 +94,8 @@ class Fields:
     """
 
     def __init__(self, data: Any, where: str):
-        self.where, self._data, self._read = where, data, set()
+        self.where, self._data = where, data
+        self._read: set[str] = set()
         if not isinstance(data, dict):
             self.refuse("", data, "an object with named fields")
 
@@ -128,6 +129,14 @@ class Fields:
             self.refuse(name, value, wanted)
         return value
 
+    @overload
+    def number(self, name: str, low: float = ..., high: float = ..., default: Any = ...,
+               optional: Literal[False] = ...) -> float: ...
+
+    @overload
+    def number(self, name: str, low: float = ..., high: float = ..., default: Any = ..., *,
+               optional: bool) -> float | None: ...
+
     def number(self, name: str, low: float = -1e9, high: float = 1e9, default: Any = _NONE_GIVEN,
                optional: bool = False) -> float | None:
         """A number in a range; None where that is accepted."""
@@ -138,6 +147,14 @@ class Fields:
         if not _is_number(value) or not low <= value <= high:
             self.refuse(name, value, wanted)
         return float(value)
+
+    @overload
+    def numbers(self, name: str, count: int, low: float = ..., high: float = ...,
+                optional: Literal[False] = ...) -> tuple[float, ...]: ...
+
+    @overload
+    def numbers(self, name: str, count: int, low: float = ..., high: float = ..., *,
+                optional: bool) -> tuple[float, ...] | None: ...
 
     def numbers(self, name: str, count: int, low: float = -1e9, high: float = 1e9,
                 optional: bool = False) -> tuple[float, ...] | None:
@@ -156,7 +173,7 @@ class Fields:
         """An object in the object."""
         return Fields(self.value(name, "an object", default), self._inner(name))
 
-    def list(self, name: str, most: int = MOST_ITEMS, default: Any = _NONE_GIVEN) -> list[Fields]:
+    def objects(self, name: str, most: int = MOST_ITEMS, default: Any = _NONE_GIVEN) -> list[Fields]:
         """A list of at most so many objects."""
         wanted = f"a list of at most {most} objects"
         values = self.value(name, wanted, default)

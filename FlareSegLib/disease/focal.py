@@ -200,7 +200,7 @@ def to_middle(scene: Scene, organ: str, point) -> np.ndarray:
 
 
 def draw_on_outside(scene: Scene, organ: str, rng: np.random.Generator, depth_mm: tuple[float, float]
-                    ) -> tuple[float, float, float]:
+                    ) -> tuple[float, ...]:
     """Draw a point below the surface where that faces away from the organ's middle: not at a hilum or in a fissure."""
     points = [draw_in_organ(scene, organ, rng, depth_mm) for _ in range(OUTSIDE_DRAWS)]
     facing = [-outward(scene, organ, point)[1] @ to_middle(scene, organ, point) for point in points]

@@ -82,7 +82,7 @@ def scale_organ(scene: Scene, organ: str, factor: float | None, weight: Weight |
     return block
 
 
-def flow_steps(block: Block) -> tuple[int, int, int]:
+def flow_steps(block: Block) -> tuple[int, ...]:
     """Voxels along k, j, i between the nodes of the flow."""
     return tuple(EVERY * step for step in coarse_steps(block.grid.spacing, NODE_MM))
 

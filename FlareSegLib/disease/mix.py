@@ -115,7 +115,7 @@ def mix_from(document: Any, find: Find) -> Mix:
     fields = Fields(document, "mix")
     check_format(fields, FORMAT, VERSION)
     low, high = _range(fields, "diseases_per_case", [1, 2])
-    entries = tuple(_entry_from(each, find) for each in fields.list("entries", MOST_ENTRIES))
+    entries = tuple(_entry_from(each, find) for each in fields.objects("entries", MOST_ENTRIES))
     fields.close()
     if not any(entry.weight > 0 for entry in entries):
         fields.refuse("entries", [], "a list in which at least one weight is positive")

@@ -45,7 +45,7 @@ class NoiseModel:
     along_z: float
     source: str = "organ"
 
-    def sample(self, shape_kji: tuple[int, int, int], seed: int) -> np.ndarray:
+    def sample(self, shape_kji: tuple[int, ...], seed: int) -> np.ndarray:
         """Noise of a shape, float32, HU; the same for the same seed."""
         slices, height, width = shape_kji
         size = fft.next_fast_len(height, real=True), fft.next_fast_len(width, real=True)
@@ -55,7 +55,7 @@ class NoiseModel:
         return _kept_noise(self.sd, self.along_z, np.asarray(self.spectrum, np.float32).tobytes(), (lots, *size), seed)[
             :slices, :height, :width].copy()
 
-    def _drawn(self, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+    def _drawn(self, shape: tuple[int, ...], seed: int) -> np.ndarray:
         """Noise that goes on beyond its borders in plane; its first slices do not depend on how many there are."""
         amplitude = self._amplitude(shape[1:])
         rng = np.random.default_rng(seed)
@@ -77,12 +77,12 @@ class NoiseModel:
 
 
 @lru_cache(maxsize=4)
-def _kept_noise(sd: float, along_z: float, spectrum: bytes, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+def _kept_noise(sd: float, along_z: float, spectrum: bytes, shape: tuple[int, ...], seed: int) -> np.ndarray:
     model = NoiseModel(sd, np.frombuffer(spectrum, np.float32).reshape(BINS, BINS), along_z)
     return model._drawn(shape, seed)
 
 
-def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, float, float], label: int,
+def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...], label: int,
                   box: Box) -> NoiseModel:
     """Measure the noise in an organ, in windows that lie wholly inside; the louder half holds vessels and is left out.
 
@@ -113,7 +113,7 @@ def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, floa
     return NoiseModel(USUAL_SD, np.ones((BINS, BINS), np.float32), 0.0, "assumed")
 
 
-def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, float, float]) -> float:
+def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
     """SD (HU) of what a 3 mm Gaussian takes out of the slices, over a mask; 0 for an empty one.
 
     Only the mask's own voxels are smoothed, and what fewer neighbours make the residual smaller near the mask's border

@@ -43,13 +43,13 @@ class Operation:
     disease: str
     organ: str
     parameters: Any
-    centre: tuple[float, float, float] | None
+    centre: tuple[float, ...] | None
     seed: int
     label_rule: str
 
 
 Edit = Callable[[Scene, Operation], Change]
-Place = Callable[[Scene, Operation, np.random.Generator], tuple[float, float, float]]
+Place = Callable[[Scene, Operation, np.random.Generator], tuple[float, ...]]
 Parts = Callable[[Scene, Operation], tuple[Operation, ...]]
 
 

@@ -29,7 +29,7 @@ def phase_hu(phase: str, tissue: str) -> float:
     return float(_TYPICAL_HU[tissue][PHASES.index(phase)])
 
 
-def estimate_phase(medians: Mapping[str, float], kidney_spread: tuple[float, float, float] | None = None) -> str:
+def estimate_phase(medians: Mapping[str, float], kidney_spread: tuple[float, ...] | None = None) -> str:
     """Guess the contrast phase from what the organs measure.
 
     Parameters

@@ -10,7 +10,7 @@ from .scene import Scene
 
 
 def draw_in_organ(scene: Scene, organ: str, rng: np.random.Generator, depth_mm: tuple[float, float] = (0.0, 1e3),
-                  side: str | None = None) -> tuple[float, float, float]:
+                  side: str | None = None) -> tuple[float, ...]:
     """Draw a point (LPS, mm) in an organ, between two distances from its surface.
 
     Where the organ is nowhere that deep, the deepest tenth of it is taken.

@@ -14,7 +14,7 @@ ORGAN_OF = {label: name for name, label in LABEL_OF.items()}
 REACH_MM = 3.0
 
 
-def pulled_in(disease: Disease, scene: Scene, point, organ: str = "") -> tuple[float, float, float]:
+def pulled_in(disease: Disease, scene: Scene, point, organ: str = "") -> tuple[float, ...]:
     """Return a point just outside an organ moved into it; others stay where they are.
 
     Who clicks on an organ's surface, as in a 3D view, means the organ.

@@ -19,7 +19,7 @@ MOST_FLATTENED = 0.6
 FULL, FARTHEST_FIRST = 0.985, 0.5
 
 
-def measure_psf(hu: np.ndarray, spacing: tuple[float, float, float]) -> float:
+def measure_psf(hu: np.ndarray, spacing: tuple[float, ...]) -> float:
     """Sigma (mm) of the Gaussian that blurs a scan in plane.
 
     A step of height H blurred by sigma has the largest slope H / (sqrt(2 pi) sigma). Lines are followed from the front

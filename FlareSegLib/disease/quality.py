@@ -185,7 +185,7 @@ def _edge_over_psf(scene: Scene, change: Change) -> float | None:
     return sigma / scene.psf_mm if sigma is not None and scene.psf_mm > 0 else None
 
 
-def edge_sigma(cover: np.ndarray, spacing: tuple[float, float, float]) -> float | None:
+def edge_sigma(cover: np.ndarray, spacing: tuple[float, ...]) -> float | None:
     """Sigma (mm) of the Gaussian that would blur a sharp edge like that of a change, in plane.
 
     A step blurred by sigma s, F(x / s), has the integral s / sqrt(pi) of F (1 - F) across it and 1 of its slope; so the

@@ -226,7 +226,7 @@ def recipe_from(document: Any, find: Find) -> Recipe:
     check_format(fields, FORMAT, VERSION)
     if fields.value("synthetic", "true") is not True:
         fields.refuse("synthetic", False, "true")
-    steps = tuple(_step_from(each, find) for each in fields.list("operations", MOST_OPERATIONS))
+    steps = tuple(_step_from(each, find) for each in fields.objects("operations", MOST_OPERATIONS))
     recipe = Recipe(_source_from(fields.fields("source")), steps, _verdict_from(fields.fields("quality"), len(steps)),
                     fields.text("tool").removeprefix("FlareSeg "), fields.text("operator", ""), fields.text("utc", ""))
     fields.close()
@@ -296,10 +296,10 @@ def _verdict_from(fields: Fields, operations: int) -> Verdict:
     lists = fields.value("operations", "a list of lists")
     if not isinstance(lists, list) or len(lists) != operations:
         fields.refuse("operations", lists, "a list with one entry for each operation")
-    each = [Fields({"findings": findings}, f"{fields.where}.operations[{number}]").list("findings", 50)
+    each = [Fields({"findings": findings}, f"{fields.where}.operations[{number}]").objects("findings", 50)
             for number, findings in enumerate(lists)]
     verdict = Verdict(tuple(tuple(map(_finding_from, findings)) for findings in each),
-                      tuple(map(_finding_from, fields.list("case", 50))))
+                      tuple(map(_finding_from, fields.objects("case", 50))))
     fields.close()
     return verdict
 

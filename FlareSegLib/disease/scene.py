@@ -35,7 +35,7 @@ class Depth:
     """
 
     box: Box
-    steps: tuple[int, int, int]
+    steps: tuple[int, ...]
     mm: np.ndarray
 
     def on_voxels(self) -> np.ndarray:
@@ -60,7 +60,7 @@ class Piece:
 
     box: Box
     side: str
-    centre: tuple[float, float, float]
+    centre: tuple[float, ...]
     volume_ml: float
 
 

@@ -227,7 +227,7 @@ def determinant(displacement: np.ndarray, node_mm) -> np.ndarray:
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
-def warp(block: Block, displacement: np.ndarray, steps: tuple[int, int, int], halvings: int = 6) -> None:
+def warp(block: Block, displacement: np.ndarray, steps: tuple[int, ...], halvings: int = 6) -> None:
     """Move a block's tissue: I'(x) = I(x + u(x)).
 
     Parameters

@@ -50,7 +50,7 @@ class AugmentationSettings:
 
 
 def augment(image: np.ndarray, labels: np.ndarray, grid: tuple[int, int], rng: np.random.Generator,
-            settings: AugmentationSettings = AugmentationSettings()):
+            settings: AugmentationSettings = AugmentationSettings()) -> tuple[torch.Tensor, torch.Tensor]:
     """Return one augmented slice on the network's grid.
 
     Parameters
@@ -75,7 +75,8 @@ def augment(image: np.ndarray, labels: np.ndarray, grid: tuple[int, int], rng: n
     return change_acquisition(warped, rng, settings), moved
 
 
-def sampling_points(shape, grid, rng, settings) -> torch.Tensor:
+def sampling_points(shape: torch.Size, grid: tuple[int, int], rng: np.random.Generator,
+                    settings: AugmentationSettings) -> torch.Tensor:
     """Affine and elastic sampling positions (1, rows, columns, 2) in grid_sample's convention."""
     rows = torch.arange(grid[0], dtype=torch.float32) - (grid[0] - 1) / 2
     columns = torch.arange(grid[1], dtype=torch.float32) - (grid[1] - 1) / 2
@@ -95,7 +96,8 @@ def sampling_points(shape, grid, rng, settings) -> torch.Tensor:
     return torch.stack((x * 2 / shape[1], y * 2 / shape[0]), dim=-1)[None]
 
 
-def shift_organs(pixels, values, rng, settings) -> torch.Tensor:
+def shift_organs(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Generator,
+                 settings: AugmentationSettings) -> torch.Tensor:
     """Brighten or darken each organ by its own amount, with a soft edge.
 
     Some changes are wide, or scale the organ's enhancement: contrast phases that the training data lack, such as a
@@ -115,14 +117,14 @@ def shift_organs(pixels, values, rng, settings) -> torch.Tensor:
     return pixels
 
 
-def scale_enhancement(pixels, mask, label: int, rng) -> torch.Tensor:
+def scale_enhancement(pixels: torch.Tensor, mask: torch.Tensor, label: int, rng: np.random.Generator) -> torch.Tensor:
     """Multiply what contrast medium adds to an organ; the smoothed image is scaled, so that noise stays as it was."""
     factor = float(np.exp(rng.uniform(*np.log(ENHANCEMENT.get(label, OTHER_ENHANCEMENT)))))
     added = _blur(pixels, 1.0) - NATIVE_HU
     return pixels + mask * (factor - 1) * added
 
 
-def change_contrast(pixels, rng, settings) -> torch.Tensor:
+def change_contrast(pixels: torch.Tensor, rng: np.random.Generator, settings: AugmentationSettings) -> torch.Tensor:
     """Damp or boost what is brighter than muscle (contrast medium), then scale and shift all HU a little."""
     excess = (pixels - MUSCLE_HU).clamp(min=0)
     draw = rng.random()
@@ -135,7 +137,7 @@ def change_contrast(pixels, rng, settings) -> torch.Tensor:
     return pixels * scale + float(rng.normal(0, settings.global_shift_hu))
 
 
-def change_acquisition(pixels, rng, settings) -> torch.Tensor:
+def change_acquisition(pixels: torch.Tensor, rng: np.random.Generator, settings: AugmentationSettings) -> torch.Tensor:
     """Blur, correlated noise, and now and then a smaller circular field of view."""
     if rng.random() < settings.blur_probability:
         pixels = _blur(pixels, float(rng.uniform(0.4, 1.1)))
@@ -149,7 +151,7 @@ def change_acquisition(pixels, rng, settings) -> torch.Tensor:
     return pixels
 
 
-def _blur(pixels, sigma) -> torch.Tensor:
+def _blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:
     offsets = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = kernel / kernel.sum()
@@ -157,7 +159,7 @@ def _blur(pixels, sigma) -> torch.Tensor:
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 7)), kernel.view(1, 1, 7, 1))[0, 0]
 
 
-def _cut_field_of_view(pixels, rng) -> torch.Tensor:
+def _cut_field_of_view(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     rows, columns = pixels.shape
     y = torch.arange(rows)[:, None] - rows / 2
     x = torch.arange(columns)[None, :] - columns / 2

@@ -6,17 +6,28 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from ..preprocessing.inplane import labels_to_grid, plan_inplane, to_grid
+from ..preprocessing.inplane import InPlanePlan, labels_to_grid, plan_inplane, to_grid
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
 from ..volumes.volume import Volume
 
 IGNORE = 255
 STARTER_CASES = Path(__file__).with_name("starter_cases.json")
+
+
+class Slices(Protocol):
+    """What is indexed like an array of slices in memory, which may lie on a disk."""
+
+    def __len__(self) -> int:
+        """How many slices there are."""
+
+    def __getitem__(self, place: int | slice) -> np.ndarray:
+        """A slice, or several."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ class TrainingCase:
 
     name: str
     patient: str
-    image: np.ndarray
-    labels: np.ndarray
+    image: Slices
+    labels: Slices
     unlabelled: tuple[int, ...] = ()
     weight: float = 1.0
     known: Mapping[int, tuple[int, ...]] | None = None
@@ -51,15 +62,15 @@ class TrainingCase:
         """Indices of the slices that hold a label."""
         if self.known is not None:
             return np.array(self.known.get(label, ()), int)
-        return np.flatnonzero((self.labels == label).any(axis=(1, 2)))
+        return np.array([k for k in range(len(self.labels)) if (self.labels[k] == label).any()], int)
 
 
-def read_case_list(path: Path = STARTER_CASES) -> list[dict]:
+def read_case_list(path: Path = STARTER_CASES) -> list[dict[str, Any]]:
     """Return the entries of a case list (see starter_cases.json)."""
     return json.loads(Path(path).read_text(encoding="utf-8"))["cases"]
 
 
-def read_case_labels(entry: dict, root: Path) -> Volume:
+def read_case_labels(entry: dict[str, Any], root: Path) -> Volume:
     """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
     labels = read_label_map(root / entry["name"] / entry["labels"])
     if "manual_liver" not in entry:
@@ -69,7 +80,7 @@ def read_case_labels(entry: dict, root: Path) -> Volume:
     return labels.with_array(np.where(manual, 1, array).astype(np.uint8))
 
 
-def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
+def load_case(entry: dict[str, Any], root: Path, spacing: float) -> TrainingCase:
     """Read a CT and its labels and resample both in plane to `spacing` (mm)."""
     image, _ = to_axial(read_volume(root / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, root))
@@ -82,6 +93,6 @@ def load_case(entry: dict, root: Path, spacing: float) -> TrainingCase:
     )
 
 
-def _resample_image(pixels: np.ndarray, plan) -> np.ndarray:
+def _resample_image(pixels: np.ndarray, plan: InPlanePlan) -> np.ndarray:
     slices = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None, None]
     return to_grid(slices, plan)[0, 0].round().clamp(-1024, 3071).to(torch.int16).numpy()

@@ -12,6 +12,7 @@ import argparse
 import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)
 PICTURE = "failures.png"
 
 
-def provenance(settings: dict, data: dict, rows: list[dict]) -> dict:
+def provenance(settings: dict[str, Any], data: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what `model.json` says of training and accuracy; `data` is from `training_data`."""
     return {
         "protocol": settings,
@@ -36,8 +37,9 @@ def provenance(settings: dict, data: dict, rows: list[dict]) -> dict:
     }
 
 
-def export(checkpoint: Path, folder: Path, data: dict, rows: list[dict], conditions: list[dict], name: str = NAME,
-           version: str = "0.3.0", precision: str = "float16", pictures: tuple[Path, Path] | None = None) -> Path:
+def export(checkpoint: Path, folder: Path, data: dict[str, Any], rows: list[dict[str, Any]],
+           conditions: list[dict[str, Any]], name: str = NAME, version: str = "0.3.0", precision: str = "float16",
+           pictures: tuple[Path, Path] | None = None) -> Path:
     """Write the bundle and its card, and return the card.
 
     Parameters
@@ -100,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.folder}: {options.name} {options.version}; read {card}")
 
 
-def _rows(files: list[Path]) -> list[dict]:
+def _rows(files: list[Path]) -> list[dict[str, Any]]:
     return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
 
 

@@ -20,8 +20,10 @@ import argparse
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,8 +34,9 @@ from ..models.bundle import (DESCRIPTION_FILE, WEIGHTS_FILE, ModelBundle, load_n
                              verify_bundle, write_bundle)
 from ..networks.build import build_network
 from ..networks.spec import PAPER_NETWORK, UNetSpec
+from ..networks.unet import UNet
 from ..organs import organs_of
-from ..preprocessing.inplane import labels_to_grid, plan_inplane, to_grid
+from ..preprocessing.inplane import InPlanePlan, labels_to_grid, plan_inplane, to_grid
 from .fingerprint import Fingerprint
 from .json_files import write_json
 from .pack import pack, unpack
@@ -41,7 +44,7 @@ from .paper_training import ModelWords
 from .protocol import PAPER_PROTOCOL, TrainingProtocol
 from .run_folder import RunFolder, load_checkpoint, open_run, save_checkpoint
 from .slice_dataset import SliceDataset
-from .slice_store import HuCode, SliceStore, claim_store, open_store, stored_sources, write_case
+from .slice_store import HuCode, SliceStore, StoredCase, claim_store, open_store, stored_sources, write_case
 from .synthesis.stored import fully_labelled
 from .team import Team, join_team
 from .trainer import TrainerOptions, TrainingState, choose_precision, train
@@ -111,7 +114,7 @@ def resampled_store(store: SliceStore, folder: Path, spacing: float) -> SliceSto
     return open_store(folder)
 
 
-def _resampled(case, old: float, new: float):
+def _resampled(case: StoredCase, old: float, new: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for index in range(case.record.slices):
         hu, labels = case.slice(index)
         plan = plan_inplane(hu.shape, (old, old), (new, new), (1, 1), 1)
@@ -119,7 +122,7 @@ def _resampled(case, old: float, new: float):
 
 
 def train_for_a_lease(packed: Path, folder: Path, out: Path, lease: Lease = Lease(), spec: UNetSpec = PAPER_NETWORK,
-                      protocol: TrainingProtocol = PROTOCOL, spacing: float = SPACING_MM) -> dict:
+                      protocol: TrainingProtocol = PROTOCOL, spacing: float = SPACING_MM) -> dict[str, Any]:
     """Train until the time of a lease is over, write the parts, and return what `out`'s ``parts.json`` says.
 
     Parameters
@@ -152,7 +155,9 @@ def train_for_a_lease(packed: Path, folder: Path, out: Path, lease: Lease = Leas
         train(network, dataset, protocol, run, team, options,
               lambda epoch, loss, network: print(f"epoch {epoch}/{protocol.epochs}: loss {loss:.4f}", flush=True))
     network = network.cpu().eval()
-    return _write_parts(out, network, store, found, protocol, load_checkpoint(run)["step"], lease.part_bytes)
+    checkpoint = load_checkpoint(run)
+    assert checkpoint is not None, "training has just saved it"
+    return _write_parts(out, network, store, found, protocol, checkpoint["step"], lease.part_bytes)
 
 
 def _opened_store(packed: Path, folder: Path, spacing: float) -> SliceStore:
@@ -162,7 +167,8 @@ def _opened_store(packed: Path, folder: Path, spacing: float) -> SliceStore:
     return resampled_store(store, folder / "slices", spacing)
 
 
-def _begin_with(bundle: ModelBundle, network, protocol, run: RunFolder, team: Team, options: TrainerOptions) -> None:
+def _begin_with(bundle: ModelBundle, network: UNet, protocol: TrainingProtocol, run: RunFolder, team: Team,
+                options: TrainerOptions) -> None:
     """Write the checkpoint of a training that has a bundle's weights and steps, and an optimiser without momentum."""
     if bundle.network != network.spec:
         raise FlareSegError("bad_option", f"{bundle.folder} holds another network than the one to be trained.")
@@ -172,10 +178,11 @@ def _begin_with(bundle: ModelBundle, network, protocol, run: RunFolder, team: Te
     save_checkpoint(run, state.as_dict())
 
 
-def _write_parts(out: Path, network, store: SliceStore, found: Fingerprint, protocol: TrainingProtocol, steps: int,
-                 part_bytes: int) -> dict:
+def _write_parts(out: Path, network: UNet, store: SliceStore, found: Fingerprint, protocol: TrainingProtocol,
+                 steps: int, part_bytes: int) -> dict[str, Any]:
     """Write the int8 bundle in parts, beside a `PARTS_FILE` that tells how they are joined and what int8 costs."""
     spacing = store.description.working_spacing
+    assert spacing is not None, "of a resampled store"
     training = {"protocol": asdict(protocol), "steps_done": steps, "cases": len(store.cases),
                 "fingerprint": asdict(found)}
     out.mkdir(parents=True, exist_ok=True)
@@ -190,7 +197,7 @@ def _write_parts(out: Path, network, store: SliceStore, found: Fingerprint, prot
     return told
 
 
-def split(bundle: ModelBundle, out: Path, part_bytes: int = PART_BYTES) -> dict:
+def split(bundle: ModelBundle, out: Path, part_bytes: int = PART_BYTES) -> dict[str, Any]:
     """Write a bundle as `DESCRIPTION_FILE` and numbered parts of its weights; return the parts' names and checksums."""
     for old in out.glob(f"{WEIGHTS_FILE}.part*"):
         old.unlink()
@@ -230,8 +237,8 @@ def join(parts: Path, folder: Path) -> ModelBundle:
     return read_bundle(folder)
 
 
-def loss_by_int8(network, quantised, store: SliceStore, protocol: TrainingProtocol,
-                 slices: int = CHECKED_SLICES) -> dict:
+def loss_by_int8(network: UNet, quantised: UNet, store: SliceStore, protocol: TrainingProtocol,
+                 slices: int = CHECKED_SLICES) -> dict[str, Any]:
     """Compare the labels of two networks on slices of the training set, evenly drawn from its cases.
 
     Returns
@@ -252,7 +259,7 @@ def loss_by_int8(network, quantised, store: SliceStore, protocol: TrainingProtoc
         with torch.inference_mode():
             layers.append([_inside(each(image)[0].argmax(0).numpy(), plan) for each in (network, quantised)] + [truth])
     whole, small, truth = (np.concatenate([layer[k].ravel() for layer in layers]) for k in range(3))
-    told = {"slices": slices, "pixels_differ": float(np.mean(whole != small)),
+    told: dict[str, Any] = {"slices": slices, "pixels_differ": float(np.mean(whole != small)),
             "dice_between": {}, "dice": {}, "dice_int8": {}}
     for label, name in store.description.organs:
         if (whole == label).any() or (small == label).any():
@@ -263,7 +270,7 @@ def loss_by_int8(network, quantised, store: SliceStore, protocol: TrainingProtoc
     return told
 
 
-def _inside(labels: np.ndarray, plan) -> np.ndarray:
+def _inside(labels: np.ndarray, plan: InPlanePlan) -> np.ndarray:
     top, left = plan.corner
     return labels[top:top + plan.resampled_shape[0], left:left + plan.resampled_shape[1]]
 

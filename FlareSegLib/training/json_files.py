@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 
-def write_json(path: Path, data, indent: int | None = None) -> None:
+def write_json(path: Path, data: Any, indent: int | None = None) -> None:
     """Write plain data beside and rename; `indent` is for files that people read."""
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:

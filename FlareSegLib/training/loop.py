@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from ..inference.network_form import replace_norms
+from ..networks.spec import UNetSpec
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..preprocessing.normalisation import Normalisation
 from .augmentation import augment
@@ -70,7 +72,7 @@ class TrainingSettings:
 
 
 def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], normalisation: Normalisation,
-          settings: TrainingSettings, checkpoint: Path, log=print) -> UNet2D:
+          settings: TrainingSettings, checkpoint: Path, log: Callable[..., None] = print) -> UNet2D:
     """Train a network, resuming from `checkpoint` where it exists, and return it with its averaged weights.
 
     Each step draws from a generator seeded with (seed, step), so that a resumed run sees the same slices as
@@ -80,7 +82,7 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
     net = UNet2D(spec)
     average = copy.deepcopy(net).requires_grad_(False)
     # One slice a forward pass: its activations stay in the cache, and its instance normalisation runs channels-last
-    replace_norms(net.to(memory_format=torch.channels_last))
+    replace_norms(net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]  # not declared by torch
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     first, begin = _resume(checkpoint, net, average, optimiser)
     settings, mean_loss = replace(settings, begin=begin), None
@@ -107,7 +109,8 @@ def begin_with(network: UNet2D, steps: int, settings: TrainingSettings, checkpoi
     _save(checkpoint, network, network, optimiser, steps, replace(settings, begin=steps))
 
 
-def draw_batch(cases, spec: UNet2DSpec, grid, normalisation, settings, rng):
+def draw_batch(cases: list[TrainingCase], spec: UNetSpec, grid: tuple[int, int], normalisation: Normalisation,
+               settings: TrainingSettings, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return normalised slices (batch, 1, rows, columns), labels and the unlabelled classes of each."""
     images, labels, unlabelled = [], [], torch.zeros(settings.batch, spec.classes, dtype=torch.bool)
     for i in range(settings.batch):
@@ -119,7 +122,8 @@ def draw_batch(cases, spec: UNet2DSpec, grid, normalisation, settings, rng):
     return torch.stack(images), torch.stack(labels), unlabelled
 
 
-def _train_step(net, optimiser, cases, grid, normalisation, settings, step) -> float:
+def _train_step(net: UNet2D, optimiser: torch.optim.Optimizer, cases: list[TrainingCase], grid: tuple[int, int],
+                normalisation: Normalisation, settings: TrainingSettings, step: int) -> float:
     rng = np.random.default_rng((settings.seed, step))
     total = 0.0
     for _ in range(settings.batches_per_step):
@@ -141,7 +145,7 @@ def _average(average: UNet2D, net: UNet2D, kept: float) -> None:
         mean.lerp_(value.detach(), 1 - kept)
 
 
-def _resume(checkpoint: Path, net, average, optimiser) -> tuple[int, int]:
+def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
     if not checkpoint.exists():
         return 0, 0
     state = torch.load(checkpoint, weights_only=True)
@@ -151,7 +155,8 @@ def _resume(checkpoint: Path, net, average, optimiser) -> tuple[int, int]:
     return state["step"], state["settings"].get("begin", 0)
 
 
-def _save(checkpoint: Path, net, average, optimiser, step: int, settings: TrainingSettings) -> None:
+def _save(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer, step: int,
+          settings: TrainingSettings) -> None:
     """Write beside and rename, so that a kill leaves the last whole checkpoint."""
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial = checkpoint.with_suffix(".partial")

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 IGNORE = 255
 DICE_SMOOTH = 1e-5
 
+Sum = Callable[[torch.Tensor], torch.Tensor]
+
 
 def level_weights(levels: int) -> list[float]:
     """Deep-supervision weights, finest first: halving, the coarsest level zero, sum one.
@@ -26,7 +28,7 @@ def level_weights(levels: int) -> list[float]:
 
 
 def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabelled: torch.Tensor | None = None,
-                      sum_over_processes: Callable = lambda value: value) -> torch.Tensor:
+                      sum_over_processes: Sum = lambda value: value) -> torch.Tensor:
     """Return the loss of one batch.
 
     Parameters
@@ -51,7 +53,8 @@ def segmentation_loss(levels: list[torch.Tensor], labels: torch.Tensor, unlabell
     return total
 
 
-def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
+def _dice_and_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, unlabelled: torch.Tensor | None,
+                            sum_over_processes: Sum) -> torch.Tensor:
     log_p = F.log_softmax(logits, dim=1)
     known = labels != IGNORE
     target = torch.where(known, labels, 0)
@@ -72,6 +75,6 @@ def _dice_and_cross_entropy(logits, labels, unlabelled, sum_over_processes):
     return cross_entropy + 1 - dice.mean()
 
 
-def _masked(log_p, unlabelled):
+def _masked(log_p: torch.Tensor, unlabelled: torch.Tensor) -> torch.Tensor:
     """Log-probabilities of the unlabelled classes; minus infinity (a finite stand-in) for the others."""
     return torch.where(unlabelled.reshape(*unlabelled.shape, *(1,) * (log_p.ndim - 2)), log_p, log_p.new_tensor(-1e4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 from ..evaluation.conditions import condition_table, disease_table, stability_sentence, storage_sentence
 from ..evaluation.held_out import FAR_MM
@@ -93,7 +94,8 @@ disease's own rule. An organ that was taken away counts 1 if nothing of it is fo
 """
 
 
-def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict], attribution: str | None = None) -> str:
+def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict[str, Any]],
+              attribution: str | None = None) -> str:
     """Return the card (Markdown).
 
     Parameters
@@ -107,6 +109,7 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict], attr
     """
     training = bundle.training
     protocol, data, rows = training["protocol"], training["data"], training["accuracy"]["rows"]
+    assert bundle.working_spacing is not None, "a starter model has one"
     card = CARD.format(
         title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
@@ -128,7 +131,7 @@ def _wrapped(paragraph: str) -> str:
     return text if text.startswith(("#", "|", "*", "!")) and not text.startswith("**") else textwrap.fill(text, WIDTH)
 
 
-def _unseen(data: dict, rows: list[dict]) -> str:
+def _unseen(data: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     trained_on = {each["name"] for each in data["cts"]}
     unseen = dict.fromkeys(row["patient"] for row in rows if row["patient"] not in trained_on)
     if unseen:
@@ -136,11 +139,11 @@ def _unseen(data: dict, rows: list[dict]) -> str:
     return "The shipped network was trained on all of these patients; none is left here that it has not seen."
 
 
-def _source(each: dict) -> str:
+def _source(each: dict[str, Any]) -> str:
     return f"| {each['source']} | {each['licence']} | {each.get('labels', 'label maps alone')} | {each['cases']} |"
 
 
-def _conditions(rows: list[dict]) -> str:
+def _conditions(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
     return CONDITIONS.format(cts=", ".join(dict.fromkeys(row["case"] for row in rows)), far=FAR_MM,
@@ -150,13 +153,13 @@ def _conditions(rows: list[dict]) -> str:
                              diseases=_diseases(rows))
 
 
-def _diseases(rows: list[dict]) -> str:
+def _diseases(rows: list[dict[str, Any]]) -> str:
     if not any(row["group"] == "disease" for row in rows):
         return "Simulated diseases were not looked at."
     return DISEASES + disease_table(rows)
 
 
-def _failures(rows: list[dict], attribution: str | None) -> str:
+def _failures(rows: list[dict[str, Any]], attribution: str | None) -> str:
     bad = [(row["dice"][organ], organ, row["case"]) for row in rows if row["reference"] == "silver"
            for organ in row["dice"] if row["dice"][organ] < FAILURE]
     listed = "\n".join(f"* {organ} of {case}: Dice {dice:.3f}" for dice, organ, case in sorted(bad)) or "* None there."

@@ -112,7 +112,7 @@ def _archive(folder: Path, file: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _safe_members(archive: tarfile.TarFile):
+def _safe_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Plain files with a store's names, none in a folder: nothing else is ever unpacked."""
     for member in archive:
         if not member.isfile() or "/" in member.name or "\\" in member.name or not member.name.endswith(ENDINGS):

@@ -7,14 +7,19 @@ moreDA), v1's are used: one zoom factor drawn below or above 1 with equal chance
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
+
+#: ``transform(image=…, segmentation=…)`` returns a dict of the same two.
+Transform = Callable[..., "dict[str, torch.Tensor]"]
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,19 @@ class PaperAugmentation:
     mirror_axes: tuple[int, ...] = (0, 1)
 
 
-def below_or_above_one(limits: tuple[float, float]):
+def below_or_above_one(limits: tuple[float, float]) -> Callable[..., float]:
     """Return a sampler that draws between the lower limit and 1 or between 1 and the upper one, each half the time."""
     return partial(_draw_factor, limits)  # no closure: samplers travel to worker processes
 
 
-def _draw_factor(limits: tuple[float, float], *_, **__) -> float:
+def _draw_factor(limits: tuple[float, float], *_: object, **__: object) -> float:
     if np.random.random() < 0.5 and limits[0] < 1:
         return float(np.random.uniform(limits[0], 1))
     return float(np.random.uniform(max(limits[0], 1), limits[1]))
 
 
-def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugmentation(), window: bool = False) -> list:
+def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugmentation(),
+               window: bool = False) -> list[Transform]:
     """Return batchgeneratorsv2's transforms in nnU-Net v1's order; `RandomTransform`s carry the probabilities.
 
     Parameters
@@ -89,13 +95,13 @@ def transforms(grid: tuple[int, int], settings: PaperAugmentation = PaperAugment
     ]
 
 
-def _in_plane(step, image: torch.Tensor, segmentation: torch.Tensor) -> dict[str, torch.Tensor]:
+def _in_plane(step: Transform, image: torch.Tensor, segmentation: torch.Tensor) -> dict[str, torch.Tensor]:
     """Apply a transform of slices to a window (1, slices, rows, columns): its slices are the channels."""
     moved = step(image=image[0], segmentation=segmentation[0])
     return {name: moved[name][None] for name in ("image", "segmentation")}
 
 
-def augment_slice(image: torch.Tensor, labels: torch.Tensor, steps: list,
+def augment_slice(image: torch.Tensor, labels: torch.Tensor, steps: list[Transform],
                   seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return an augmented slice; the same seed gives the same one.
 
@@ -120,10 +126,8 @@ def augment_slice(image: torch.Tensor, labels: torch.Tensor, steps: list,
     return sample["image"], sample["segmentation"]
 
 
-def _library():
+def _library() -> SimpleNamespace:
     """batchgeneratorsv2's transforms in one namespace."""
-    from types import SimpleNamespace
-
     from ..errors import FlareSegError
 
     try:

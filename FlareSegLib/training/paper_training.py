@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -123,7 +124,7 @@ class _Describer:
     fingerprint: Fingerprint
     protocol: TrainingProtocol
     words: ModelWords
-    simulated_by: dict | None
+    simulated_by: dict[str, Any] | None
 
     def write(self, folder: Path, network: UNet, epochs: int) -> ModelBundle:
         spacing = self.store.description.working_spacing
@@ -162,7 +163,7 @@ def _check_fit(spec: UNetSpec, protocol: TrainingProtocol, team: Team, organs: i
 class _board:
     """TensorBoard where it is installed, nothing where it is not."""
 
-    def __init__(self, run: RunFolder, team: Team, log: Log):
+    def __init__(self, run: RunFolder, team: Team, log: Log) -> None:
         self._writer = None
         if team.leads:
             try:
@@ -172,13 +173,13 @@ class _board:
             except ImportError:
                 log("TensorBoard is not installed: its log is not written (losses.jsonl is).")
 
-    def __enter__(self):
+    def __enter__(self) -> _board:
         return self
 
     def __call__(self, name: str, value: float, epoch: int) -> None:
         if self._writer is not None:
             self._writer.add_scalar(name, value, epoch)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.close()

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import FlareSegError
 from .cases import read_case_list
@@ -30,7 +31,7 @@ def allows_derived_works(licence: str) -> bool:
 
 
 def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset(), kinds: tuple[str, ...] = KINDS,
-                  without: frozenset[str] = frozenset()) -> dict:
+                  without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return what of synthesised training sets a training takes; the arguments are those of `training_cases`.
 
     Returns
@@ -61,7 +62,7 @@ def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset()
             "with_diseases": sum(bool(origin.get("diseases")) for origin in origins), "cts": cts, "labels": labels}
 
 
-def licence_sentence(data: dict) -> str:
+def licence_sentence(data: dict[str, Any]) -> str:
     """The terms of a network trained on `training_data`: those of the strictest of its sources."""
     strict: dict[str, list[str]] = {}
     for each in (*data["cts"], *data["labels"]):
@@ -85,5 +86,5 @@ def _source_of(name: str) -> str:
                                              f"add it to {LABEL_SOURCES.name}.")
 
 
-def _label_sources() -> list[dict]:
+def _label_sources() -> list[dict[str, Any]]:
     return json.loads(LABEL_SOURCES.read_text(encoding="utf-8"))["sources"]

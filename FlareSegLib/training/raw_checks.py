@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -90,5 +90,5 @@ def _centre(labels: Volume, label: int) -> np.ndarray:
     return labels.index_to_physical(np.argwhere(labels.array == label)[:, ::-1].mean(axis=0))
 
 
-def _times(numbers) -> str:
+def _times(numbers: Iterable[float]) -> str:
     return " × ".join(f"{number:g}" for number in numbers)

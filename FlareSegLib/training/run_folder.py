@@ -16,6 +16,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -54,7 +55,7 @@ class RunFolder:
         return self.folder / "snapshots" / f"epoch-{epoch:04}"
 
 
-def open_run(folder: str | Path, settings: dict, resume: bool) -> RunFolder:
+def open_run(folder: str | Path, settings: dict[str, Any], resume: bool) -> RunFolder:
     """Make the folder of a new training, or open that of one to go on with.
 
     Parameters
@@ -85,7 +86,7 @@ def open_run(folder: str | Path, settings: dict, resume: bool) -> RunFolder:
     return run
 
 
-def _refuse_other_settings(path: Path, settings: dict) -> None:
+def _refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -96,7 +97,7 @@ def _refuse_other_settings(path: Path, settings: dict) -> None:
                                           f"({', '.join(changed)}); use the same or begin anew in another folder.")
 
 
-def save_checkpoint(run: RunFolder, state: dict) -> None:
+def save_checkpoint(run: RunFolder, state: dict[str, Any]) -> None:
     """Write beside and rename, so that a kill leaves the last whole checkpoint.
 
     Raises
@@ -115,7 +116,7 @@ def save_checkpoint(run: RunFolder, state: dict) -> None:
                                                  "--resume.") from error
 
 
-def load_checkpoint(run: RunFolder) -> dict | None:
+def load_checkpoint(run: RunFolder) -> dict[str, Any] | None:
     """Return the newest state; None before the first.
 
     Raises

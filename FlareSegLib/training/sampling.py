@@ -10,7 +10,8 @@ FOREGROUND_FRACTION = 2 / 3
 SLAB_PROBABILITY = 0.15
 
 
-def draw_slice(cases: list[TrainingCase], labels: tuple[int, ...], rng: np.random.Generator):
+def draw_slice(cases: list[TrainingCase], labels: tuple[int, ...],
+               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TrainingCase]:
     """Draw one slice at a random z between stored slices.
 
     Returns
@@ -35,7 +36,7 @@ def draw_slice(cases: list[TrainingCase], labels: tuple[int, ...], rng: np.rando
     return image, case.labels[above if blend > 0.5 else below], case
 
 
-def _draw_position(case: TrainingCase, labels, rng) -> float:
+def _draw_position(case: TrainingCase, labels: tuple[int, ...], rng: np.random.Generator) -> float:
     """A position along z in slices; two times out of three within half a slice of a random organ."""
     last = len(case.image) - 1
     if rng.random() < FOREGROUND_FRACTION:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class SimulationProtocol:
     slices_a_volume: int = 600
     seed: int = 0
 
-    def document(self) -> dict:
+    def document(self) -> dict[str, Any]:
         """Plain JSON data of everything: what a resumed training must have the same, and what a model says of it."""
         model = self.recipe_or_mix
         text = mix_text(model) if isinstance(model, Mix) else recipe_text(model)
@@ -95,7 +96,7 @@ class SimulatedCases:
         "bad_training_data" for a store of other organs, "output_exists" where the folder holds something else.
     """
 
-    def __init__(self, store: SliceStore, folder: Path, find: Find, protocol: SimulationProtocol):
+    def __init__(self, store: SliceStore, folder: Path, find: Find, protocol: SimulationProtocol) -> None:
         organs = tuple((organ.label, organ.name) for organ in FLARE_ORGANS)
         if store.description.organs != organs:
             raise FlareSegError("bad_training_data", "Diseases can be simulated in FLARE21's organs only: 1 liver, 2 "
@@ -106,7 +107,7 @@ class SimulatedCases:
         self._opened: dict[int, StoredCase] = {}
         self._ahead: threading.Thread | None = None
 
-    def __getstate__(self):  # for worker processes: each opens what it needs
+    def __getstate__(self) -> dict[str, Any]:  # for worker processes: each opens what it needs
         return {**self.__dict__, "_opened": {}, "_ahead": None}
 
     def tidy(self) -> None:
@@ -244,7 +245,7 @@ def case_of(stored: StoredCase, working_spacing: float | None) -> Case:
     record = stored.record
     column_mm, row_mm = (working_spacing,) * 2 if working_spacing else record.spacing[:2]
     z = plan_z(record.stored_slices, record.spacing[2], row_mm)
-    chosen, thickness = range(record.slices), record.stored_slices * record.spacing[2] / record.slices
+    chosen, thickness = tuple(range(record.slices)), record.stored_slices * record.spacing[2] / record.slices
     if z.isotropic == record.slices and z.isotropic > z.stored:
         chosen, thickness = z.reads, record.spacing[2]
     slices = [stored.slice(index) for index in chosen]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .simulated_cases import SimulatedCases
 
 
-class SliceDataset(Dataset):
+class SliceDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Slice number ``step * batch + place`` of a training, normalised and augmented.
 
     A number fixes everything that is drawn (case, slice, crop, augmentation), so that a resumed training sees the
@@ -37,7 +37,7 @@ class SliceDataset(Dataset):
     """
 
     def __init__(self, cases: tuple[StoredCase, ...], normalisation: Normalisation, protocol: TrainingProtocol,
-                 window: int | None = None, simulated: SimulatedCases | None = None):
+                 window: int | None = None, simulated: SimulatedCases | None = None) -> None:
         self._cases, self._normalisation, self._protocol = cases, normalisation, protocol
         self._window, self._simulated = window, simulated
         self._transforms = transforms(protocol.grid, window=window is not None)
@@ -57,7 +57,8 @@ class SliceDataset(Dataset):
         image, target = augment_slice(image, target, self._transforms, int(rng.integers(2**32)))
         return image, target[0].long()
 
-    def _draw(self, case: StoredCase, place: int, rng):
+    def _draw(self, case: StoredCase, place: int,
+              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
         """A slice or window, and for a forced one a pixel of the organ it was drawn for."""
         organs = sorted(label for label in case.record.slices_with if label > 0)
         if not self._protocol.is_forced(place) or not organs:

@@ -15,12 +15,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import FlareSegError
 from .fingerprint import EMPTY_HISTOGRAM, HIGHEST_HU, LOWEST_HU, Fingerprint, HuHistogram, fingerprint
 from .json_files import write_json
+
+if TYPE_CHECKING:
+    import blosc2
 
 FORMAT = 1
 STORE_FILE = "store.json"
@@ -96,7 +100,7 @@ class CaseRecord:
 class StoredCase:
     """One case of a store; its arrays are opened at the first read, in the process that reads."""
 
-    def __init__(self, folder: Path, record: CaseRecord, hu: HuCode):
+    def __init__(self, folder: Path, record: CaseRecord, hu: HuCode) -> None:
         self.record = record
         self._folder, self._hu = folder, hu
 
@@ -105,14 +109,14 @@ class StoredCase:
         return self._hu.decode(self._image[index]), self._labels[index]
 
     @cached_property
-    def _image(self):
+    def _image(self) -> blosc2.NDArray:
         return _open(self._folder / f"{self.record.name}.image.b2nd")
 
     @cached_property
-    def _labels(self):
+    def _labels(self) -> blosc2.NDArray:
         return _open(self._folder / f"{self.record.name}.labels.b2nd")
 
-    def __getstate__(self):  # for worker processes: they open the files themselves
+    def __getstate__(self) -> dict[str, Any]:  # for worker processes: they open the files themselves
         return {"record": self.record, "_folder": self._folder, "_hu": self._hu}
 
 
@@ -187,7 +191,7 @@ def write_case(folder: Path, record: CaseRecord, slices: Iterable[tuple[np.ndarr
                 found.setdefault(value, []).append(index)
         for temporary, path in zip(partial, paths):
             os.replace(temporary, path)
-        _write_record(folder, replace(record, slices_with=found))
+        _write_record(folder, replace(record, slices_with={value: tuple(places) for value, places in found.items()}))
     finally:
         for path in partial:
             path.unlink(missing_ok=True)
@@ -224,7 +228,7 @@ def stored_sources(folder: Path, name: str) -> tuple[tuple[int, int], ...] | Non
         return None
 
 
-def _open(path: Path):
+def _open(path: Path) -> blosc2.NDArray:
     import blosc2
 
     # One thread: a worker process that is forked after a read would wait for ever for threads that it did not inherit.

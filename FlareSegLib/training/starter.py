@@ -10,7 +10,7 @@ import torch
 
 from ..errors import FlareSegError
 from ..models.bundle import ModelBundle, load_network, read_bundle
-from ..networks.unet2d import UNet2DSpec
+from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
 from .cases import load_case, read_case_list
@@ -79,7 +79,9 @@ def _begin(folder: Path, settings: TrainingSettings, checkpoint: Path) -> None:
     bundle = read_bundle(folder)
     if bundle.network != STARTER_NETWORK:
         raise FlareSegError("bad_option", f"{folder} holds another network than the one to be trained.")
-    begin_with(load_network(bundle), bundle.training["protocol"]["steps"], settings, checkpoint)
+    network = load_network(bundle)
+    assert isinstance(network, UNet2D), "of that description"
+    begin_with(network, bundle.training["protocol"]["steps"], settings, checkpoint)
 
 
 if __name__ == "__main__":

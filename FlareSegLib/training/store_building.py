@@ -73,7 +73,8 @@ def _store_case(folder: Path, case: RawCase, description: StoreDescription) -> N
     write_case(folder, record, isotropify(image, labels, description.working_spacing), description.hu)
 
 
-def _to_spacing(hu: np.ndarray, label: np.ndarray, spacing, working_spacing: float):
+def _to_spacing(hu: np.ndarray, label: np.ndarray, spacing: tuple[float, float],
+                working_spacing: float) -> tuple[np.ndarray, np.ndarray]:
     """Resample a slice and its labels in plane."""
     import torch
 

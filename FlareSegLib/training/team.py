@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
 from ..errors import FlareSegError
+
+Made = TypeVar("Made")
 
 PATIENCE = timedelta(days=1)  # the others wait while the first one checks and stores the data
 
@@ -37,11 +40,14 @@ class Team:
         """True in the one process that writes files and talks to the user."""
         return self.rank == 0
 
-    def first(self, work: Callable):
+    def first(self, work: Callable[[], Made]) -> Made:
         """Run ``work()`` in the leading process, then in the others; what it made is there by then."""
-        result = work() if self.leads else None
+        if self.leads:
+            made = work()
+            self.wait()
+            return made
         self.wait()
-        return result if self.leads else work()
+        return work()
 
     def wait(self) -> None:
         """Return when all have come here."""

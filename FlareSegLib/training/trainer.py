@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from ..networks.unet import UNet
 from .loss import segmentation_loss
 from .protocol import TrainingProtocol
 from .run_folder import RunFolder, keep_losses, load_checkpoint, save_checkpoint
@@ -51,7 +53,7 @@ class TrainerOptions:
 class _Levels(nn.Module):
     """The network with the output of every decoder level: what `DistributedDataParallel` can wrap."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: UNet) -> None:
         super().__init__()
         self.network = network
 
@@ -80,9 +82,9 @@ def choose_precision(device: torch.device) -> str:
     return cpu_device().precision
 
 
-def train(network: nn.Module, dataset: SliceDataset, protocol: TrainingProtocol, run: RunFolder, team: Team,
+def train(network: UNet, dataset: SliceDataset, protocol: TrainingProtocol, run: RunFolder, team: Team,
           options: TrainerOptions = TrainerOptions(),
-          on_epoch: Callable[[int, float, nn.Module], None] = lambda epoch, loss, network: None,
+          on_epoch: Callable[[int, float, UNet], None] = lambda epoch, loss, network: None,
           on_step: Callable[[int, float], None] = lambda step, loss: None) -> bool:
     """Train a network in place, from the run's checkpoint where there is one, and return whether it is finished.
 
@@ -105,7 +107,7 @@ def train(network: nn.Module, dataset: SliceDataset, protocol: TrainingProtocol,
             epoch, within = divmod(state.step, protocol.iterations)
             now = time.monotonic()
             over = options.max_minutes is not None and team.any(now - started > 60 * options.max_minutes)
-            if team.leads:
+            if file is not None:
                 file.write(json.dumps({"step": state.step, "loss": loss}) + "\n")
                 on_step(state.step, loss)
                 if over or state.step == protocol.steps or now - saved > 60 * options.save_minutes:
@@ -123,10 +125,10 @@ def train(network: nn.Module, dataset: SliceDataset, protocol: TrainingProtocol,
 class TrainingState:
     """Everything that a checkpoint holds, and the step that changes it."""
 
-    def __init__(self, network: nn.Module, protocol: TrainingProtocol, team: Team, options: TrainerOptions):
+    def __init__(self, network: UNet, protocol: TrainingProtocol, team: Team, options: TrainerOptions) -> None:
         self.network = network.to(team.device)
         if not network.spec.window:  # torch trains channels-last 3D no faster
-            self.network.to(memory_format=torch.channels_last)
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not declared by torch
             if team.device.type == "cpu":
                 _normalise_slices_alone(self.network)
         self._protocol, self._team = protocol, team
@@ -149,7 +151,7 @@ class TrainingState:
         self._team.wait()
         return keep_losses(run, self.step) if self._team.leads else []
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain tensors and numbers."""
         return {"step": self.step, "network": self.network.state_dict(), "optimiser": self._optimiser.state_dict(),
                 "scaler": self._scaler.state_dict()}
@@ -184,7 +186,8 @@ def _normalise_slices_alone(module: nn.Module) -> None:
             _normalise_slices_alone(child)
 
 
-def batches(dataset: SliceDataset, protocol: TrainingProtocol, team: Team, options: TrainerOptions, first: int):
+def batches(dataset: SliceDataset, protocol: TrainingProtocol, team: Team, options: TrainerOptions,
+            first: int) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
     """This process's part of every batch from step `first` on."""
     share = protocol.batch // team.size
     numbers = (step * protocol.batch + team.rank * share + i for step in range(first, protocol.steps)
@@ -194,13 +197,13 @@ def batches(dataset: SliceDataset, protocol: TrainingProtocol, team: Team, optio
                       prefetch_factor=4 if options.workers else None)
 
 
-class _Numbers(torch.utils.data.Sampler):
+class _Numbers(torch.utils.data.Sampler[int]):
     """Hand out the given numbers, once."""
 
-    def __init__(self, numbers):
+    def __init__(self, numbers: Iterable[int]) -> None:
         self._numbers = numbers
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         return iter(self._numbers)
 
 

@@ -104,7 +104,7 @@ def _gas(block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
     return soft_step(height - np.float32(level), 1.5) * pus
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Deep enough to lie mostly in the organ."""
     return draw_in_organ(scene, operation.organ, rng, (0.35 * operation.parameters.diameter, 1e3))
 

@@ -107,7 +107,7 @@ def _add_noise(scene: Scene, block: Block, p: Acquisition, weights: np.ndarray, 
         block.hu[k] += here * tile[k][rows][:, columns]
 
 
-def _steps(block: Block) -> tuple[int, int, int]:
+def _steps(block: Block) -> tuple[int, ...]:
     return (1, *coarse_steps(block.grid.spacing, NODE_MM)[1:])
 
 

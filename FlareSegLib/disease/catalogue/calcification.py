@@ -56,7 +56,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def place_stone(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_stone(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Deep in the kidney and near its middle, where the calyces are."""
     points = [draw_in_organ(scene, operation.organ, rng, (4.0, 1e3)) for _ in range(STONE_DRAWS)]
     pieces = scene.pieces(operation.organ)
@@ -67,7 +67,7 @@ def place_stone(scene: Scene, operation: Operation, rng: np.random.Generator) ->
     return min(points, key=lambda at: np.linalg.norm((centres - at)[:, :2], axis=1).min())
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the organ."""
     return draw_in_organ(scene, operation.organ, rng, (2.0, 1e3))
 

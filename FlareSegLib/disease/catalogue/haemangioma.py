@@ -96,7 +96,7 @@ def _measure_vessels(scene: Scene, organ: str) -> float:
     return float(np.quantile(smooth[inside], 0.995)) if inside.any() else measure.median
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Mostly near the surface."""
     radius = operation.parameters.diameter / 2
     return draw_in_organ(scene, operation.organ, rng, (0.8 * radius, 1.5 * radius + 15))

@@ -169,7 +169,7 @@ def _radius(scene: Scene, operation: Operation) -> float:
     return float(np.cbrt(piece.volume_ml * 1000 * 0.75 / np.pi))
 
 
-def _steps(block: Block) -> tuple[int, int, int]:
+def _steps(block: Block) -> tuple[int, ...]:
     return coarse_steps(block.grid.spacing, NODE_MM)
 
 
@@ -237,7 +237,7 @@ def dent(block: Block, label: int, normal, thickness: np.ndarray) -> np.ndarray:
     return depth + lifted
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Just below the capsule, away from the hilum."""
     return draw_on_outside(scene, operation.organ, rng, (1.0, 10.0))
 

@@ -120,7 +120,7 @@ def requested_difference(scene: Scene, operation: Operation) -> float:
     return float(mean + np.clip(rng.standard_normal(), -1.4, 1.4) * SPREAD[phase])
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Where it fits; one that bulges comes from below the surface."""
     p: Hcc = operation.parameters
     deepest = 1e3 if p.exophytic < 0.1 else 20.0

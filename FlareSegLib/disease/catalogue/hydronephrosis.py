@@ -180,7 +180,7 @@ def _pelvis(kidney: Kidney, width: float, ureter: float, seed: int) -> Shape:
     return irregular(union(*bodies, blend=0.25 * width), 0.03 * width, 6.0, seed + 1)
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the kidney that is to be blocked."""
     return draw_in_organ(scene, operation.organ, rng, (6.0, 1e3))
 

@@ -49,7 +49,7 @@ def _difference(block: Block, shape, p: HypoMetastasis, radius: float) -> np.nda
     return np.float32(p.difference) + np.float32(p.core) * core + np.float32(p.rim - p.difference * (p.rim > 0)) * rim
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the organ, but for its very edge."""
     return draw_in_organ(scene, operation.organ, rng, (0.3 * operation.parameters.diameter, 1e3))
 

@@ -62,7 +62,7 @@ def _rim(scene: Scene, organ: str, block) -> np.ndarray:
     return np.clip((RIM_MM + 0.5 - distance), 0, 1).astype(np.float32)
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Just below the capsule, away from the hilum."""
     return draw_on_outside(scene, operation.organ, rng, (1.0, 8.0))
 

@@ -37,7 +37,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the organ, but for its very edge."""
     return draw_in_organ(scene, operation.organ, rng, (0.3 * operation.parameters.diameter, 1e3))
 

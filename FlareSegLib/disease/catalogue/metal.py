@@ -100,12 +100,12 @@ def edit_stent(scene: Scene, operation: Operation) -> Change:
     return block.change()
 
 
-def place_clips(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_clips(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Near the organ's surface, where surgeons are."""
     return draw_in_organ(scene, operation.organ, rng, (0.0, 15.0))
 
 
-def place_stent(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_stent(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """In the head of the pancreas, which lies to the right."""
     return min((draw_in_organ(scene, operation.organ, rng, (3.0, 1e3)) for _ in range(STENT_DRAWS)),
                key=lambda at: at[0])

@@ -106,12 +106,12 @@ def _septa(block: Block, cavity: np.ndarray, centre, diameter: float, count: int
     return walls
 
 
-def place_cyst(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_cyst(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the gland."""
     return draw_in_organ(scene, operation.organ, rng, (2.0, 1e3))
 
 
-def place_pseudocyst(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_pseudocyst(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """At the gland's front, from where it grows into the lesser sac."""
     points = [draw_in_organ(scene, operation.organ, rng, (0.0, 6.0)) for _ in range(FRONT_DRAWS)]
     return points[int(np.argmin([outward(scene, operation.organ, point)[1][1] for point in points]))]

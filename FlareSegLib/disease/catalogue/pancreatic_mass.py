@@ -188,7 +188,7 @@ def requested_difference(scene: Scene, operation: Operation) -> float:
     return float(max(kind.difference[phase] + chance * kind.spread[phase], min(28.0 - median, -4.0)))
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in the gland, as deep as it goes in most places."""
     return draw_in_organ(scene, operation.organ, rng, (3.0, 1e3))
 

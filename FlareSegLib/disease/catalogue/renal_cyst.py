@@ -45,7 +45,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in either kidney; those that bulge come from the cortex."""
     deepest = 1e3 if operation.parameters.exophytic < 0.2 else 10.0
     return draw_in_organ(scene, operation.organ, rng, (0.0, deepest))

@@ -145,7 +145,7 @@ def necrotic_share(operation: Operation) -> float:
     return float(KINDS[p.kind].necrosis * chance * min(1.0, p.diameter / 45))
 
 
-def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Anywhere in either kidney; those that bulge come from the cortex, away from the hilum."""
     if operation.parameters.exophytic < 0.2:
         return draw_in_organ(scene, operation.organ, rng, (4.0, 1e3))

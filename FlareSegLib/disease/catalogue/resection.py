@@ -246,7 +246,7 @@ def _clip_places(block: Block, rest: np.ndarray, middle_x: float, count: int, rn
     return points[rng.choice(nearest, count)]
 
 
-def place_wedge(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, float, float]:
+def place_wedge(scene: Scene, operation: Operation, rng: np.random.Generator) -> tuple[float, ...]:
     """Just below the surface, away from the hilum."""
     return draw_on_outside(scene, operation.organ, rng, (1.0, 10.0))
 

@@ -11,7 +11,7 @@ from ...disease.case import Grid
 from ...volumes.volume import IDENTITY
 from .hosts import Host
 from .label_maps import OrganMap
-from .registration import Transform, index_at, points_of, register, sampled
+from .registration import Points, Transform, index_at, points_of, register, sampled
 from .shapes import ShapeMap, random_shape
 from .tissues import FIRST_ORGAN, LANDMARKS, Tissue
 
@@ -37,7 +37,7 @@ class Placement:
     shape: ShapeMap
     transform: Transform
 
-    def to_host(self, points, in_target=None):
+    def to_host(self, points: Points, in_target: Points | None = None) -> Points:
         """Map x, y, z (arrays of one shape, LPS mm); `in_target` are the target's points where they are known."""
         return self.transform.apply(self.shape.apply(points) if in_target is None else in_target)
 
@@ -75,7 +75,7 @@ def place(target: OrganMap, host: Host, rng: np.random.Generator) -> Placement:
 
 
 def scan_grid(target: OrganMap, host: Host, placement: Placement, spacing: tuple[float, float, float],
-              rng: np.random.Generator, reach_mm: tuple[float, float, float] = ABDOMEN_MM) -> Grid | None:
+              rng: np.random.Generator, reach_mm: tuple[float, ...] = ABDOMEN_MM) -> Grid | None:
     """Draw which part of the new patient is scanned: all of the body in plane, organs and something around along z.
 
     Parameters
@@ -135,7 +135,7 @@ def _longest_run(usable: np.ndarray) -> np.ndarray:
     return np.flatnonzero(parts == 1 + int(np.argmax(np.bincount(parts)[1:]))) if count else np.empty(0, int)
 
 
-def _read(tissues: np.ndarray, at: np.ndarray, outside: int, inside_only=(0, 1, 2)) -> np.ndarray:
+def _read(tissues: np.ndarray, at: np.ndarray, outside: int, inside_only: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
     """Nearest tissues at indices (3, ...); another value beyond the array's border along some axes."""
     found = sampled(tissues, at, nearest=True).astype(np.uint8)
     for axis in inside_only:
@@ -171,7 +171,7 @@ def make_anatomy(target: OrganMap, host: Host, placement: Placement, grid: Grid)
     return Anatomy(tissues, grid, detail)
 
 
-def _emptied(host: Host, organs) -> np.ndarray:
+def _emptied(host: Host, organs: tuple[int, ...]) -> np.ndarray:
     """A host's tissues, fat where its organs were: soft tissue there would look like an organ without a label."""
     return np.where(np.isin(host.tissues, organs), np.uint8(Tissue.FAT), host.tissues)
 

@@ -7,12 +7,13 @@ around the real world covers the real world (SynthSeg, Billot et al., Medical Im
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from ...disease.case import Grid
+from ...disease.case import Box, Grid
 from ...disease.phase import PHASES, phase_hu
 from ...phantom.fields import SmoothField
 from .anatomies import Anatomy
@@ -93,7 +94,7 @@ def draw_palette(rng: np.random.Generator, settings: AppearanceSettings = Appear
     number = int(rng.choice(len(PHASES), p=settings.phases))
     onward = float(rng.uniform(0, settings.between_phases)) if 0 < number < len(PHASES) - 1 else 0.0
 
-    def mix(values) -> float:
+    def mix(values: Sequence[float]) -> float:
         return values[number] + onward * (values[min(number + 1, len(values) - 1)] - values[number])
 
     def organ(name: str) -> float:
@@ -155,23 +156,23 @@ def paint(anatomy: Anatomy, palette: Palette, rng: np.random.Generator,
 class _Fields:
     """Smooth random fields of mean 0 and SD 1 on a grid; each call draws a new one, of the grid or of a box of it."""
 
-    def __init__(self, grid: Grid, rng: np.random.Generator):
+    def __init__(self, grid: Grid, rng: np.random.Generator) -> None:
         self._rng = rng
         self._axes = [mm * (np.arange(n) - (n - 1) / 2) for n, mm in zip(reversed(grid.shape), grid.spacing)]
 
-    def wide(self, bump_mm: float, box=(slice(None),) * 3) -> np.ndarray:
+    def wide(self, bump_mm: float, box: Box = (slice(None),) * 3) -> np.ndarray:
         """A field with bumps about twice `bump_mm` wide, float32 (k, j, i)."""
         axes = [axis[part] for axis, part in zip(self._axes, reversed(box))]
         half_extent = tuple((axis[-1] - axis[0]) / 2 for axis in axes)
         return SmoothField(self._rng, bump_mm, half_extent).on(*(axis - axis.mean() for axis in axes))
 
-    def threads(self, bump_mm: float, radius: float, box=(slice(None),) * 3) -> np.ndarray:
+    def threads(self, bump_mm: float, radius: float, box: Box = (slice(None),) * 3) -> np.ndarray:
         """0 to 1: branching threads where two fields cross; `radius` in bumps."""
         one, other = self.wide(bump_mm, box), self.wide(bump_mm, box)
         return np.exp(-(one * one + other * other) / np.float32(radius * radius))
 
 
-def _part(tissues: np.ndarray, tissue: Tissue, margin: int = 0):
+def _part(tissues: np.ndarray, tissue: Tissue, margin: int = 0) -> tuple[Box, np.ndarray] | None:
     """The box that holds a tissue, and its mask in there; None where there is none of it."""
     mask = tissues == tissue
     boxes = ndimage.find_objects(mask.astype(np.uint8))
@@ -181,7 +182,7 @@ def _part(tissues: np.ndarray, tissue: Tissue, margin: int = 0):
     return box, mask[box]
 
 
-def _liver(hu, tissues, palette: Palette, fields: _Fields) -> None:
+def _liver(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields) -> None:
     """Portal and hepatic veins of two sizes."""
     found = _part(tissues, Tissue.LIVER)
     if found is None:
@@ -194,7 +195,7 @@ def _liver(hu, tissues, palette: Palette, fields: _Fields) -> None:
         part[mask] += vessel * (np.float32(blood) - part[mask])
 
 
-def _spleen(hu, tissues, palette: Palette, fields: _Fields, rng) -> None:
+def _spleen(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
     """Serpentine bands of the arterial phase."""
     found = _part(tissues, Tissue.SPLEEN)
     if palette.phase == "arterial" and found is not None:
@@ -202,7 +203,8 @@ def _spleen(hu, tissues, palette: Palette, fields: _Fields, rng) -> None:
         hu[box][mask] += np.float32(rng.uniform(0, 30)) * np.sin(3 * fields.wide(14.0, box)[mask])
 
 
-def _pancreas(hu, tissues, palette: Palette, fields: _Fields, rng, settings: AppearanceSettings) -> None:
+def _pancreas(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator,
+              settings: AppearanceSettings) -> None:
     """Lobules with fat between, more of it in some patients."""
     found = _part(tissues, Tissue.PANCREAS)
     if found is None:
@@ -212,7 +214,8 @@ def _pancreas(hu, tissues, palette: Palette, fields: _Fields, rng, settings: App
     hu[box][mask] += fat * np.float32(0.6) * (palette.hu[Tissue.FAT] - hu[box][mask])
 
 
-def _kidney(hu, tissues, side: Tissue, palette: Palette, fields: _Fields, grid: Grid, rng) -> None:
+def _kidney(hu: np.ndarray, tissues: np.ndarray, side: Tissue, palette: Palette, fields: _Fields, grid: Grid,
+            rng: np.random.Generator) -> None:
     """Cortex with columns, medulla, and in the sinus fat, vessels and the collecting system."""
     found = _part(tissues, side, margin=8)
     if found is None:
@@ -231,13 +234,13 @@ def _kidney(hu, tissues, side: Tissue, palette: Palette, fields: _Fields, grid: 
     part[deep] = palette.urine
 
 
-def _closed(mask: np.ndarray, mm, radius: float) -> np.ndarray:
+def _closed(mask: np.ndarray, mm: tuple[float, ...], radius: float) -> np.ndarray:
     """Morphological closing by a ball, mm."""
     wide = ndimage.distance_transform_edt(~np.pad(mask, 8), mm) <= radius
     return (ndimage.distance_transform_edt(wide, mm) > radius)[8:-8, 8:-8, 8:-8] | mask
 
 
-def _lung(hu, tissues, fields: _Fields) -> None:
+def _lung(hu: np.ndarray, tissues: np.ndarray, fields: _Fields) -> None:
     """Vessels."""
     found = _part(tissues, Tissue.LUNG)
     if found is not None:
@@ -245,7 +248,8 @@ def _lung(hu, tissues, fields: _Fields) -> None:
         hu[box][mask] += fields.threads(9.0, 0.2, box)[mask] * np.float32(780)
 
 
-def _stomach(hu, tissues, palette: Palette, fields: _Fields, grid: Grid, rng, settings: AppearanceSettings) -> None:
+def _stomach(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, grid: Grid,
+             rng: np.random.Generator, settings: AppearanceSettings) -> None:
     """Wall, content, and gas in front of its level: the patient lies on the back."""
     found = _part(tissues, Tissue.STOMACH, margin=1)
     if found is None:
@@ -265,7 +269,7 @@ def _stomach(hu, tissues, palette: Palette, fields: _Fields, grid: Grid, rng, se
     hu[box][mask] = (wall * rugae + (1 - wall) * content)[mask]
 
 
-def _bowel(hu, tissues, palette: Palette, fields: _Fields, rng) -> None:
+def _bowel(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
     """Where only the content's place is known: fluid, stool or gas, from loop to loop."""
     found = _part(tissues, Tissue.CONTENT)
     if found is None:
@@ -278,7 +282,7 @@ def _bowel(hu, tissues, palette: Palette, fields: _Fields, rng) -> None:
     hu[box][mask] = values + gas * (palette.hu[Tissue.GAS] - values) - 350 * stool * (1 - gas)
 
 
-def _calcify_aorta(hu, tissues, fields: _Fields, rng) -> None:
+def _calcify_aorta(hu: np.ndarray, tissues: np.ndarray, fields: _Fields, rng: np.random.Generator) -> None:
     """Plaques in the wall, in some patients."""
     found = _part(tissues, Tissue.AORTA, margin=1)
     if found is None or rng.random() < 0.6:

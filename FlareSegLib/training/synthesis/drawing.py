@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...disease.case import Case
+from ...disease.case import Case, Grid
 from ...errors import FlareSegError
 from ...volumes.volume import Volume
 from ..cases import read_case_list
-from .anatomies import ABDOMEN_MM, TRUNK_MM, make_anatomy, place, scan_grid
+from .anatomies import ABDOMEN_MM, TRUNK_MM, Placement, make_anatomy, place, scan_grid
 from .appearance import draw_palette, paint
 from .hosts import Host, find_hosts, read_host
 from .label_maps import OrganMap, find_donors, find_label_maps, organ_map, read_donor, read_organ_map, transplanted
@@ -149,7 +149,8 @@ def _synthetic(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) ->
     return MadeCase(case, "synthetic", host.patient, host.name, name, "wild" if palette.wild else palette.phase, donors)
 
 
-def _arrange(sources: Sources, mix: SynthesisMix, host, rng: np.random.Generator) -> tuple:
+def _arrange(sources: Sources, mix: SynthesisMix, host: Host, rng: np.random.Generator
+             ) -> tuple[OrganMap, str, tuple[str, ...], Placement, Grid | None, int]:
     """A target with name and donors, where it lies in a host, the grid of a scan of both or None, samples a slice."""
     target, name, donors = _draw_target(sources, mix, rng)
     placement = place(target, host, rng)
@@ -160,13 +161,13 @@ def _arrange(sources: Sources, mix: SynthesisMix, host, rng: np.random.Generator
     return target, name, donors, placement, grid, count
 
 
-def _draw_real(sources: Sources, rng) -> str:
+def _draw_real(sources: Sources, rng: np.random.Generator) -> str:
     """A real CT: patients alike, however many CTs each has."""
     names = sources.hosts[rng.integers(len(sources.hosts))][1]
     return names[rng.integers(len(names))]
 
 
-def _draw_body(sources: Sources, mix: SynthesisMix, rng) -> Host:
+def _draw_body(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) -> Host:
     draw = rng.random()
     if draw >= mix.phantom_host + mix.icrp_host and sources.hosts:
         return read_host(sources.data, _draw_real(sources, rng))
@@ -175,7 +176,8 @@ def _draw_body(sources: Sources, mix: SynthesisMix, rng) -> Host:
     return read_host(sources.data, f"phantom/{rng.integers(PHANTOMS)}")
 
 
-def _draw_target(sources: Sources, mix: SynthesisMix, rng) -> tuple[OrganMap, str, tuple[str, ...]]:
+def _draw_target(sources: Sources, mix: SynthesisMix,
+                 rng: np.random.Generator) -> tuple[OrganMap, str, tuple[str, ...]]:
     """An anatomy, some of its organs another one's; our phantom's where there are no label maps."""
     if sources.targets:
         name = sources.targets[rng.integers(len(sources.targets))]

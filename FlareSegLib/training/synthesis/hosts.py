@@ -136,11 +136,11 @@ def host_from_ct(name: str, patient: str, ct: Volume, labels: np.ndarray, unlabe
     return Host(name, patient, tissues, _grid(shape, spacing, hu.shape), image, labels, unlabelled, cut)
 
 
-def _grid(shape, spacing, stored) -> Grid:
+def _grid(shape: tuple[int, ...], spacing: tuple[float, ...], stored: tuple[int, ...]) -> Grid:
     """The tissue grid's, whose outer borders are those of the CT with origin 0."""
-    own = tuple(n * mm / m for n, mm, m in zip(reversed(stored), spacing, reversed(shape)))
-    origin = tuple((fine - mm) / 2 for fine, mm in zip(own, spacing))
-    return Grid(shape, own, origin, IDENTITY)
+    x, y, z = (n * mm / m for n, mm, m in zip(reversed(stored), spacing, reversed(shape)))
+    origin = tuple((fine - mm) / 2 for fine, mm in zip((x, y, z), spacing))
+    return Grid(shape, (x, y, z), origin, IDENTITY)
 
 
 def _in_plane(hu: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

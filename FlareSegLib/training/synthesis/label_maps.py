@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -107,7 +108,7 @@ def organ_map(name: str, axial: Volume) -> OrganMap:
     return OrganMap(name, found, grid, cut)
 
 
-def resampled_mask(mask: np.ndarray, spacing_kji, shape: tuple[int, int, int]) -> np.ndarray:
+def resampled_mask(mask: np.ndarray, spacing_kji: Sequence[float] | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """How much of each voxel of `SPACING_MM` a mask covers, float32: steps between thick slices become slopes."""
     result = np.zeros(shape, np.float32)
     if not mask.any():
@@ -201,7 +202,7 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     return mask if count < 2 else parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
 
 
-def _compact(mask: np.ndarray, spacing) -> np.ndarray:
+def _compact(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     part = np.pad(mask[box], 1)
     step = np.array(spacing[::-1])

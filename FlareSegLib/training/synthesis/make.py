@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,13 +64,13 @@ class Plan:
     left_out: frozenset[str] = frozenset()
 
     @property
-    def document(self) -> dict:
+    def document(self) -> dict[str, Any]:
         """What must be the same for a data set to go on."""
         return {"format": "flareseg-synthesis", "version": 1, "seed": self.seed, "mix": self.mix.document,
                 "left_out": sorted(self.left_out)}
 
     @property
-    def real(self) -> tuple[dict, ...]:
+    def real(self) -> tuple[dict[str, Any], ...]:
         """Entries of the real CTs."""
         return tuple(entry for entry in read_case_list() if entry["patient"] not in self.left_out
                      and (self.data / "ct" / entry["name"] / "ct.nii.gz").is_file())
@@ -126,7 +127,7 @@ def _claim(plan: Plan) -> None:
                                                  "folder.") from error
 
 
-def _made(plan: Plan, sources: Sources, missing, jobs: int):
+def _made(plan: Plan, sources: Sources, missing: tuple[int | str, ...], jobs: int) -> Iterator[object]:
     if jobs <= 1:
         for item in missing:
             yield _make(plan, sources, item)
@@ -148,7 +149,7 @@ def _make(plan: Plan, sources: Sources, item: int | str) -> str:
     return _store(plan.out, case_name(item, plan.mix), made)
 
 
-def _store_real(plan: Plan, entry: dict) -> str:
+def _store_real(plan: Plan, entry: dict[str, Any]) -> str:
     name = f"real_{entry['name']}"
     ct, _ = to_axial(read_volume(plan.data / "ct" / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, plan.data / "ct"))
@@ -167,7 +168,7 @@ def _store(out: Path, name: str, made: MadeCase) -> str:
     return name
 
 
-def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: dict) -> None:
+def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: dict[str, Any]) -> None:
     """Write slices and origin; the record comes last, so that what has one is complete."""
     slices = list(isotropify(image, labels, WORKING_MM))
     known = (labels.array > 0) & (labels.array != UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from ...disease.coarse import coarse_steps, grid_points, node_count
 from ...disease.warping import determinant
 from ...errors import FlareSegError
 from .tissues import LANDMARKS
+
+#: x, y, z: arrays of one shape, LPS, mm.
+Points = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 #: Distance maps and displacements have nodes some so many mm apart.
 NODE_MM = 5.0
@@ -47,11 +51,10 @@ class Transform:
     displacement: np.ndarray
     nodes: Grid
 
-    def apply(self, points: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def apply(self, points: Points) -> Points:
         """Map x, y, z (arrays of one shape, mm) of the target to the host's, float32."""
-        at = index_at(self.nodes, points)
-        moved = [p + u for p, u in zip(points, sampled(self.displacement, at)[::-1])]
-        return affine(self.matrix, self.shift, moved)
+        x, y, z = (p + u for p, u in zip(points, sampled(self.displacement, index_at(self.nodes, points))[::-1]))
+        return affine(self.matrix, self.shift, (x, y, z))
 
 
 def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid: Grid,
@@ -73,8 +76,8 @@ def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid:
     FlareSegError
         "bad_training_data" where fewer than two organs are common to both.
     """
-    organs = [int(value) for value in LANDMARKS if value not in left_out
-              and (target == value).any() and (host == value).any()]
+    organs = tuple(int(value) for value in LANDMARKS if value not in left_out
+                   and (target == value).any() and (host == value).any())
     if len(organs) < 2:
         raise FlareSegError("bad_training_data", "Two anatomies have fewer than two whole organs in common; give "
                                                  "others.")
@@ -91,13 +94,14 @@ def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid:
     return Transform(matrix, shift, u, nodes)
 
 
-def affine(matrix: np.ndarray, shift: np.ndarray, points) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def affine(matrix: np.ndarray, shift: np.ndarray, points: Points) -> Points:
     """Map x, y, z (arrays of one shape) by a matrix and a shift, float32."""
     m, t = np.asarray(matrix, np.float32), np.asarray(shift, np.float32)
-    return tuple(m[a, 0] * points[0] + m[a, 1] * points[1] + m[a, 2] * points[2] + t[a] for a in range(3))
+    x, y, z = (m[a, 0] * points[0] + m[a, 1] * points[1] + m[a, 2] * points[2] + t[a] for a in range(3))
+    return x, y, z
 
 
-def index_at(grid: Grid, points) -> np.ndarray:
+def index_at(grid: Grid, points: Points) -> np.ndarray:
     """Continuous (k, j, i) index, float32 (3, ...), of x, y, z on an axis-aligned grid."""
     return np.stack([(points[a] - np.float32(grid.origin[a])) * np.float32(1 / grid.spacing[a]) for a in (2, 1, 0)])
 
@@ -121,16 +125,17 @@ def sampled(array: np.ndarray, at: np.ndarray, nearest: bool = False) -> np.ndar
 def node_grid(grid: Grid, mm: float) -> Grid:
     """Nodes some `mm` apart that cover an axis-aligned grid."""
     steps = coarse_steps(grid.spacing, mm)
-    spacing = tuple(mm * step for mm, step in zip(grid.spacing, reversed(steps)))
-    return Grid(node_count(grid.shape, steps), spacing, grid.origin, grid.direction)
+    x, y, z = (mm * step for mm, step in zip(grid.spacing, reversed(steps)))
+    return Grid(node_count(grid.shape, steps), (x, y, z), grid.origin, grid.direction)
 
 
-def points_of(grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def points_of(grid: Grid) -> Points:
     """x, y, z (LPS, mm, float32) of all of a grid's voxels."""
     return grid_points(grid, [np.arange(n) for n in grid.shape])
 
 
-def _affine(target, target_grid, host, host_grid, organs) -> tuple[np.ndarray, np.ndarray]:
+def _affine(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid: Grid,
+            organs: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Least squares over seven points an organ, held to a plain shift of the whole."""
     here = np.concatenate([_points_in(target, target_grid, value) for value in organs])
     there = np.concatenate([_points_in(host, host_grid, value) for value in organs])
@@ -153,7 +158,7 @@ def _points_in(tissues: np.ndarray, grid: Grid, value: int) -> np.ndarray:
     return grid.point_of(np.array(found))
 
 
-def _distances(tissues: np.ndarray, grid: Grid, organs) -> tuple[np.ndarray, Grid]:
+def _distances(tissues: np.ndarray, grid: Grid, organs: tuple[int, ...]) -> tuple[np.ndarray, Grid]:
     """Signed distances (organs, nodes), mm, negative inside, up to `REACH_MM`."""
     nodes = node_grid(grid, NODE_MM)
     steps = coarse_steps(grid.spacing, NODE_MM)
@@ -174,10 +179,11 @@ def _distances(tissues: np.ndarray, grid: Grid, organs) -> tuple[np.ndarray, Gri
 
 def _every(nodes: Grid, every: int) -> Grid:
     shape = tuple(-(-n // every) for n in nodes.shape)
-    return Grid(shape, tuple(mm * every for mm in nodes.spacing), nodes.origin, nodes.direction)
+    x, y, z = (mm * every for mm in nodes.spacing)
+    return Grid(shape, (x, y, z), nodes.origin, nodes.direction)
 
 
-def _resized(u: np.ndarray, shape) -> np.ndarray:
+def _resized(u: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A displacement on a grid of other nodes that begins at the same place."""
     if u.shape[1:] == tuple(shape):
         return u
@@ -187,14 +193,15 @@ def _resized(u: np.ndarray, shape) -> np.ndarray:
                                            align_corners=True)[0].numpy()
 
 
-def _demons(u, fixed, nodes: Grid, moving, host_nodes: Grid, map_to_host, iterations, step_mm, whole_mm) -> np.ndarray:
+def _demons(u: np.ndarray, fixed: np.ndarray, nodes: Grid, moving: np.ndarray, host_nodes: Grid,
+            map_to_host: tuple[np.ndarray, np.ndarray], iterations: int, step_mm: float, whole_mm: float) -> np.ndarray:
     mm = np.array(nodes.spacing[::-1], np.float32)
     x = points_of(nodes)
     base = np.indices(nodes.shape).astype(np.float32)
     longest = LONGEST_STEP * mm.min()
     for _ in range(iterations):
-        moved = affine(*map_to_host, [p + part for p, part in zip(x, u[::-1])])
-        at = index_at(host_nodes, moved)
+        moved = (x[0] + u[2], x[1] + u[1], x[2] + u[0])
+        at = index_at(host_nodes, affine(*map_to_host, moved))
         force, power = np.zeros_like(u), np.zeros(nodes.shape, np.float32)
         for one, warped in zip(fixed, sampled(moving, at)):
             apart = warped - one
@@ -219,7 +226,7 @@ def _demons(u, fixed, nodes: Grid, moving, host_nodes: Grid, map_to_host, iterat
     return u
 
 
-def _relaxed(u: np.ndarray, node_mm) -> np.ndarray:
+def _relaxed(u: np.ndarray, node_mm: Sequence[float] | np.ndarray) -> np.ndarray:
     """The displacement, smoother where it presses tissue most."""
     tight = determinant(u, node_mm) < RELAXED_DETERMINANT
     if not tight.any():
@@ -228,7 +235,7 @@ def _relaxed(u: np.ndarray, node_mm) -> np.ndarray:
     return u + part * (np.stack([ndimage.gaussian_filter(each, 1.2, mode="nearest") for each in u]) - u)
 
 
-def _unfolded(u: np.ndarray, node_mm) -> np.ndarray:
+def _unfolded(u: np.ndarray, node_mm: Sequence[float] | np.ndarray) -> np.ndarray:
     """The displacement, smoothed until it does not fold."""
     while float(determinant(u, node_mm).min()) < LOWEST_DETERMINANT:
         u = np.stack([ndimage.gaussian_filter(part, 1.5, mode="nearest") for part in u]) * np.float32(0.97)

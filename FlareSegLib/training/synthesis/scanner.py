@@ -117,7 +117,7 @@ def _loudness(body: np.ndarray) -> np.ndarray:
     return np.float32(0.6) + np.float32(0.6) * depth
 
 
-def _table(hu: np.ndarray, body: np.ndarray, grid: Grid, rng) -> None:
+def _table(hu: np.ndarray, body: np.ndarray, grid: Grid, rng: np.random.Generator) -> None:
     """A curved shell with foam below, a little behind the back."""
     rows = np.flatnonzero(body.any(axis=(0, 2)))
     columns = np.flatnonzero(body.any(axis=(0, 1)))
@@ -135,7 +135,7 @@ def _table(hu: np.ndarray, body: np.ndarray, grid: Grid, rng) -> None:
     hu[place] = np.broadcast_to(picture, hu.shape)[place]
 
 
-def _round_field(hu: np.ndarray, labels: np.ndarray, rng) -> None:
+def _round_field(hu: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
     """Cut off what lies beyond a circle, labels too."""
     rows, columns = hu.shape[1:]
     y, x = np.arange(rows)[:, None] - rows / 2, np.arange(columns) - columns / 2

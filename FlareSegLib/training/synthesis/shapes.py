@@ -10,7 +10,7 @@ from scipy import ndimage
 from ...disease.case import Grid
 from ...disease.warping import determinant
 from ...shapes import rotation
-from .registration import affine, index_at, points_of, sampled
+from .registration import Points, affine, index_at, points_of, sampled
 from .tissues import LANDMARKS
 
 NODE_MM = 8.0
@@ -51,11 +51,11 @@ class ShapeMap:
     displacement: np.ndarray
     nodes: Grid
 
-    def apply(self, points):
+    def apply(self, points: Points) -> Points:
         """Map x, y, z (arrays of one shape, LPS mm), float32."""
         at = index_at(self.nodes, points)
-        moved = [p + u for p, u in zip(points, sampled(self.displacement, at)[::-1])]
-        return affine(self.matrix, self.middle - self.matrix @ self.middle, moved)
+        x, y, z = (p + u for p, u in zip(points, sampled(self.displacement, at)[::-1]))
+        return affine(self.matrix, self.middle - self.matrix @ self.middle, (x, y, z))
 
 
 def random_shape(tissues: np.ndarray, grid: Grid, rng: np.random.Generator,
@@ -94,7 +94,7 @@ def _nodes(grid: Grid) -> Grid:
     return Grid(shape, (NODE_MM,) * 3, origin, grid.direction)
 
 
-def _elastic(nodes: Grid, rng, settings: ShapeSettings) -> np.ndarray:
+def _elastic(nodes: Grid, rng: np.random.Generator, settings: ShapeSettings) -> np.ndarray:
     bump, height = rng.uniform(*settings.elastic_bump_mm), rng.uniform(*settings.elastic_mm)
     fields = [ndimage.gaussian_filter(rng.standard_normal(nodes.shape, dtype=np.float32), bump / 2 / NODE_MM,
                                       mode="wrap")
@@ -102,7 +102,8 @@ def _elastic(nodes: Grid, rng, settings: ShapeSettings) -> np.ndarray:
     return np.stack([field * np.float32(height / max(float(field.std()), 1e-6)) for field in fields])
 
 
-def _organ(mask: np.ndarray, grid: Grid, x, matrix, middle, rng, settings: ShapeSettings) -> np.ndarray:
+def _organ(mask: np.ndarray, grid: Grid, x: Points, matrix: np.ndarray, middle: np.ndarray, rng: np.random.Generator,
+           settings: ShapeSettings) -> np.ndarray:
     """Swelling or shrinking about an organ's centre, and a shift, dying away around it."""
     old = grid.point_of(np.array(ndimage.center_of_mass(mask)))
     centre = np.linalg.solve(matrix, old - middle) + middle
@@ -115,7 +116,7 @@ def _organ(mask: np.ndarray, grid: Grid, x, matrix, middle, rng, settings: Shape
                      for o, s in zip(offsets[::-1], shift[::-1])])
 
 
-def _unfolded(u: np.ndarray, node_mm) -> np.ndarray:
+def _unfolded(u: np.ndarray, node_mm: tuple[float, ...]) -> np.ndarray:
     while float(determinant(u, node_mm).min()) < LOWEST_DETERMINANT:
         u = u * np.float32(0.8)
     return u

@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...organs import FLARE_ORGANS
 from ..slice_store import StoredCase, open_store
 from .make import ORIGIN_ENDING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 WINDOW = (-160.0, 240.0)
 TILE = (256, 256)
@@ -38,7 +42,7 @@ def write_sheet(store: Path, file: Path, kinds: tuple[str, ...] = (), most: int 
         _stacked(rows).save(partial)
 
 
-def _row(store: Path, case: StoredCase):
+def _row(store: Path, case: StoredCase) -> Image:
     from PIL import Image, ImageDraw
 
     record = case.record
@@ -89,7 +93,7 @@ def _tile(picture: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _stacked(rows):
+def _stacked(rows: list[Image]) -> Image:
     from PIL import Image
 
     sheet = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows)))

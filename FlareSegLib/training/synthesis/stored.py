@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from ..cases import TrainingCase
 from ..slice_store import CaseRecord, SliceStore, open_store
 from .make import ORIGIN_ENDING, PLAN_FILE
 from .mix import KINDS, SynthesisMix, mix_from
+
+if TYPE_CHECKING:
+    import blosc2
 
 #: Arrays that are open at once: systems allow a process a thousand files or so.
 MOST_OPEN = 128
@@ -84,7 +88,7 @@ def fully_labelled(store: Path) -> SliceStore:
     return replace(opened, cases=tuple(case for case in opened.cases if not origins[case.record.name]["unlabelled"]))
 
 
-def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict]]:
+def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict[str, Any]]]:
     """The store, its mix, and the origin of each case by name."""
     opened = open_store(store)
     try:
@@ -100,18 +104,18 @@ def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict]]
 class DiskSlices:
     """The slices of one of a case's two arrays, read as those of an array in memory are."""
 
-    def __init__(self, store: Path, record: CaseRecord, part: str):
+    def __init__(self, store: Path, record: CaseRecord, part: str) -> None:
         self._path, self._count = store / f"{record.name}.{part}.b2nd", record.slices
 
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, place) -> np.ndarray:
+    def __getitem__(self, place: int | slice) -> np.ndarray:
         return _opened(self._path)[place]
 
 
 @lru_cache(maxsize=MOST_OPEN)
-def _opened(path: Path):
+def _opened(path: Path) -> blosc2.NDArray:
     import blosc2
 
     return blosc2.open(str(path), mode="r", mmap_mode="r")

@@ -30,6 +30,7 @@ def transfer(host: Host, placement: Placement, grid: Grid, count: int = 1) -> Ca
         int16 HU; labels of the host's own, moved along; 255 where the host's scan had ended along z.
     """
     ct = host.ct
+    assert ct is not None and host.labels is not None, "only hosts with a CT are transferred"
     at = index_at(Grid(ct.array.shape, ct.spacing, ct.origin, ct.direction), placement.to_host(points_of(grid)))
     hu = sampled(ct.array, at)
     labels = _moved(host.labels, at)

@@ -73,6 +73,11 @@ def test_a_batch_from_start_to_contact_sheet(editor, tab, tmp_path):
     picture = np.asarray(Image.open(tmp_path / "made" / "contact_sheet_01.png"))
     shown = slicer.util.arrayFromVolume(node)[0]
     assert np.array_equal(shown[::-1, ::-1], picture), "upright, and not mirrored: anterior is up, right is left"
+    Image.new("RGB", (8, 6)).save(tmp_path / "made" / "contact_sheet_02.png")
+    for number, width in ((2, 8), (1, picture.shape[1])):
+        ui.contactSheetButton.click()
+        assert ui.contactSheetButton.text == f"Contact sheet {number} of 2"
+        assert slicer.util.arrayFromVolume(node).shape[2] == width
     ui.batchStartButton.click()  # again: everything is there
     wait_until(lambda: not tab.running, 120)
     assert ui.batchLabel.text.startswith("0 cases were made, 4 were there.")

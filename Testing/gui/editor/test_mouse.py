@@ -107,10 +107,33 @@ def test_the_box_changes_the_diameter(editor, work, view, cyst):
     assert np.array(work.box.node.GetSize()) == pytest.approx(new, abs=5), "the box follows the lesion"
 
 
-def test_leaving_place_mode_ends_placing(editor, work, view, inside):
+def right_click(editor, view, ras):
+    view.event("EnterEvent", ras)
+    view.move(ras)
+    view.event("RightButtonPressEvent", ras)
+    view.event("RightButtonReleaseEvent", ras)
+
+
+def escape(editor, view, ras):
+    view.move(ras)
+    assert editor.panel.escape.enabled
+    editor.panel.escape.activated.emit()
+
+
+def another_tool(editor, view, ras):
+    slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()
+
+
+@pytest.mark.parametrize("leave", [right_click, escape, another_tool])
+def test_leaving_place_mode_ends_placing(editor, work, view, inside, leave):
+    ras = inside("kidney", "first")
+    view.look_at(ras)
     editor.panel.cards.choose("renal_cyst")
-    slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()  # right click, Escape, another tool
+    leave(editor, view, ras)
     wait_until(lambda: not work.placement.active)
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    assert interaction.GetCurrentInteractionMode() != interaction.Place
+    assert work.editing.entries == () and not editor.panel.escape.enabled, "other modules may want the key"
     assert editor.ui.placeButton.text == "Place by clicking"
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 

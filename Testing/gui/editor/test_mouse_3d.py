@@ -66,3 +66,18 @@ def test_a_lesion_is_dragged_over_the_surface(editor, work, view3d, inside):
     assert not np.array_equal(slicer.util.arrayFromVolume(work.editing.canvas.ct), placed)
     work.editing.undo()
     assert np.array_equal(slicer.util.arrayFromVolume(work.editing.canvas.ct), placed)
+
+
+def test_the_tip_moves_in_parallel_with_the_screen(editor, work, view3d, inside, monkeypatch):
+    """On the organ's surface, as other points are, a lesion could only be turned towards who looks at it."""
+    monkeypatch.setattr("FlareSegEditorModuleLib.editing.new_seed", lambda: 7)
+    key = editor.logic.add(work.editing, "laceration", ras=inside("liver"))
+    work.choose(key)
+    work.surfaces.flush()
+    tip, pivot = np.array(work.tip.node.GetNthControlPointPosition(0)), np.array(work._axis[0])
+    view3d.look_from((1, 0, 0), pivot)
+    wanted = np.array([tip[0], *(pivot + np.linalg.norm(tip - pivot) * np.array([0, -0.6, 0.8]))[1:]])
+    view3d.drag(tip, (tip + wanted) / 2, wanted)
+    assert work.editing.entry(key).operation.parameters.azimuth is not None, editor.ui.messageLabel.text
+    way = np.array(work.tip.node.GetNthControlPointPosition(0)) - pivot
+    assert way / np.linalg.norm(way) == pytest.approx((wanted - pivot) / np.linalg.norm(wanted - pivot), abs=0.05)
