@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,8 @@ import numpy as np
 REACH = 10.0
 EVERYWHERE = (-1e4, -1e4, -1e4), (1e4, 1e4, 1e4)
 
-Corner = tuple[float, float, float]
-Box = tuple[slice, slice, slice]
+Corner = tuple[float, ...]
+Box = tuple[slice, ...]
 Coordinates = Sequence[float] | np.ndarray
 
 
@@ -71,7 +72,8 @@ class Points:
                       self.block or self, (k, j, i))
 
 
-Distance = Callable[[Points], np.ndarray]
+#: Of points with x, y, z, `box` and parts: `Points` of the phantom, `disease.block.PatientPoints` of a scan.
+Distance = Callable[[Any], np.ndarray]
 
 
 @dataclass(frozen=True)

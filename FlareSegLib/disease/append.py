@@ -239,7 +239,9 @@ def _description(folder: Path, layout: Layout, items: list[Item], there: tuple[s
     old = {**old, "numTraining": len(there) + len(items)}
     if layout.key == "v1":
         pairs = [pair for pair in old.get("training", []) if _name_of(pair) in there]
-        old["training"] = [*pairs, *description(layout, items)["training"]]
+        new = description(layout, items)
+        assert new is not None, "of v1's layout"
+        old["training"] = [*pairs, *new["training"]]
     return old
 
 

@@ -82,8 +82,8 @@ class Plan:
     @property
     def document(self) -> dict[str, Any]:
         """What must be the same for a batch to go on."""
-        kind = "recipe" if isinstance(self.recipe_or_mix, Recipe) else "mix"
-        text = recipe_text(self.recipe_or_mix) if kind == "recipe" else mix_text(self.recipe_or_mix)
+        model = self.recipe_or_mix
+        kind, text = ("recipe", recipe_text(model)) if isinstance(model, Recipe) else ("mix", mix_text(model))
         return {"format": "flareseg-simulation", "version": 1, "tool": f"FlareSeg {__version__}", "synthetic": True,
                 "layout": self.layout.key, "variants": self.variants, "seed": self.seed, "originals": self.originals,
                 "cases": [{"name": source.name, "patient": source.patient} for source in self.sources],
@@ -138,7 +138,8 @@ def run_batch(plan: Plan, find: Find, jobs: int = 1, progress: Progress = lambda
     missing = [item for item in items if not item.is_complete(plan.out, plan.layout)]
     done = len(items) - len(missing)
     progress(done, len(items))
-    doubtful, failed = [], []
+    doubtful: list[str] = []
+    failed: list[str] = []
     try:
         for report in _reports(plan, missing, find, jobs):
             done += len(report.names)
@@ -231,6 +232,7 @@ def _make_item(plan: Plan, item: Item, loaded: LoadedCase, scene: Scene | None, 
     if item.variant is None:
         _write_original(plan, item, loaded)
         return _Report((item.name,))
+    assert scene is not None, "variants are made of one"
     simulation = draw_variant_of(plan, item, scene, find)
     hardness = None if plan.model is None else measure_hardness(loaded, scene, simulation, find, plan.model)
     _write_variant(plan, item, loaded, simulation, hardness)
@@ -245,6 +247,7 @@ def draw_variant_of(plan: Plan, item: Item, scene: Scene, find: Find) -> Simulat
     FlareSegError
         "disease_not_placed" where nothing could be put into the case.
     """
+    assert item.variant is not None, "an original is not drawn"
     best, reason = None, None
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng((variant_seed(plan.seed, item.source.name, item.variant), attempt))
@@ -276,7 +279,8 @@ def _write_original(plan: Plan, item: Item, loaded: LoadedCase) -> None:
         staging.commit(overwrite=True)
 
 
-def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simulation, hardness: list | None) -> None:
+def _write_variant(plan: Plan, item: Item, loaded: LoadedCase, simulation: Simulation,
+                   hardness: list[dict[str, Any]] | None) -> None:
     recipe = simulation.recipe()
     image, labels = simulation.case.volumes(loaded.order, loaded.ct)
     note = f"FlareSeg synthetic {recipe.sha256[:16]}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from ..shapes import Shape
-from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid, extent
+from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid, Vector, extent
 from .coarse import grid_points
 from .noise import residual_sd
 
@@ -36,7 +37,7 @@ class PatientPoints:
     z: np.ndarray
 
     @cached_property
-    def _extents(self):
+    def _extents(self) -> list[list[tuple[np.ndarray, np.ndarray]]]:
         """For each array axis and coordinate, the lowest and highest value of each plane across that axis.
 
         The points lie on a regular grid: a plane's corners have them.
@@ -49,7 +50,7 @@ class PatientPoints:
             found.append([(c[corners].min(axis=across), c[corners].max(axis=across)) for c in (self.x, self.y, self.z)])
         return found
 
-    def box(self, lower, upper) -> Box | None:
+    def box(self, lower: Vector, upper: Vector) -> Box | None:
         """The k, j, i slices that hold all points between two corners; None where there are none."""
         parts = []
         for planes in self._extents:
@@ -135,11 +136,11 @@ class Block:
     cover: np.ndarray = field(init=False)
     wanted: np.ndarray = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.outer is None:
             self.cover, self.wanted = (np.zeros(self.hu.shape, np.float32) for _ in range(2))
 
-    def part(self, lower, upper, margin_mm: float) -> Block:
+    def part(self, lower: Vector, upper: Vector, margin_mm: float) -> Block:
         """The part between two corners (LPS, mm) and a margin; painting into it is painting into this block.
 
         A lesion is painted in a box of its own, however far it pushes its surroundings.
@@ -159,7 +160,7 @@ class Block:
         """Where the voxels' centres are."""
         return self.points_shifted((0.0, 0.0, 0.0))
 
-    def points_shifted(self, shift_kji) -> PatientPoints:
+    def points_shifted(self, shift_kji: Vector) -> PatientPoints:
         """Where the voxels' centres would be, moved by parts of a voxel along k, j, i."""
         return PatientPoints(*grid_points(self.grid, [np.arange(part.start, part.stop) for part in self.box],
                                           shift_kji))
@@ -180,7 +181,7 @@ class Block:
                       self.jacobian, contrast_changed, self.axis)
 
 
-Look = float | np.ndarray
+Look = float | np.floating[Any] | np.ndarray
 
 
 def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = True,
@@ -222,8 +223,8 @@ def sharpest_step_mm(block: Block) -> float:
     return max(0.3 * pixel, float(np.sqrt(20 * max(block.psf_mm**2 - blurred, 0))))
 
 
-def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower, upper, margin: float = 0.0,
-            blurred: bool = True) -> np.ndarray:
+def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower: Vector, upper: Vector,
+            margin: float = 0.0, blurred: bool = True) -> np.ndarray:
     """Mean of a function over each voxel, then the scan's blur; zero outside the box from `lower` to `upper` (mm).
 
     The function may give several values a point, along a first axis.
@@ -231,14 +232,15 @@ def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower, u
     reach = margin + max(block.grid.spacing)
     box = block.points.box(np.subtract(lower, reach), np.add(upper, reach))
     counts = [max(1, int(np.ceil(mm / SAMPLE_MM - 1e-6))) for mm in reversed(block.grid.spacing)]
-    near, part = box or (slice(1),) * 3, np.float32(0)
+    near = box or (slice(1),) * 3
+    part = np.zeros((), np.float32)
     for sample in np.ndindex(*counts):
         shift = [(number + 0.5) / count - 0.5 for number, count in zip(sample, counts)]
         points = block.points if not any(shift) else block.points_shifted(shift)
         part = part + value(points[near])
     result = np.zeros((*part.shape[:-3], *block.hu.shape), np.float32)
     if box is not None:
-        result[(..., *box)] = part / np.float32(np.prod(counts))
+        result[..., box[0], box[1], box[2]] = part / np.float32(np.prod(counts))
     return blurred_like_scan(block, result) if blurred else result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .case import Vector
 from .cavity import wall
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene
@@ -72,7 +73,7 @@ def _find_blood(scene: Scene) -> Blood:
                  _level(hu, veins, node_mm))
 
 
-def _find_spine(hu, outside, x, y, node_mm) -> np.ndarray:
+def _find_spine(hu: np.ndarray, outside: np.ndarray, x: np.ndarray, y: np.ndarray, node_mm: Vector) -> np.ndarray:
     """Vertebral bodies and arches, as a column along the spinal canal.
 
     The canal is what bone encloses near the middle; it says where the bodies lie however bright they are, and the aorta
@@ -96,7 +97,7 @@ def _find_spine(hu, outside, x, y, node_mm) -> np.ndarray:
     return bodies | ((ahead < 10) & (np.abs(across) < OFF_MIDDLE_MM))
 
 
-def _find_aorta(large: np.ndarray, spine: np.ndarray, x, y, node_mm) -> np.ndarray:
+def _find_aorta(large: np.ndarray, spine: np.ndarray, x: np.ndarray, y: np.ndarray, node_mm: Vector) -> np.ndarray:
     """The large vessel on the spine and to the left: a round one in every slice."""
     if not spine.any():
         return spine
@@ -119,7 +120,7 @@ def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
     return met[parts] & mask
 
 
-def _opened(mask: np.ndarray, radius_mm: float, node_mm) -> np.ndarray:
+def _opened(mask: np.ndarray, radius_mm: float, node_mm: Vector) -> np.ndarray:
     """What of a mask balls of this radius reach."""
     deep = ndimage.distance_transform_edt(mask, node_mm) >= radius_mm
     if not deep.any():
@@ -127,6 +128,6 @@ def _opened(mask: np.ndarray, radius_mm: float, node_mm) -> np.ndarray:
     return mask & (ndimage.distance_transform_edt(~deep, node_mm) <= radius_mm + max(node_mm) / 2)
 
 
-def _level(hu: np.ndarray, mask: np.ndarray, node_mm) -> float | None:
+def _level(hu: np.ndarray, mask: np.ndarray, node_mm: Vector) -> float | None:
     inner = mask & (ndimage.distance_transform_edt(mask, node_mm) > 1.2 * max(node_mm))
     return float(np.median(hu[inner])) if np.count_nonzero(inner) > 20 else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..shapes import Shape, ellipsoid, tube, union
+from .block import PatientPoints
+from .case import Vector
 from .fractal import fractal_noise
 
 #: Fractal noise of SD 1 hardly ever leaves this range; boxes reckon with it.
@@ -33,7 +35,7 @@ def irregular(shape: Shape, amount_mm: float, bump_mm: float, seed: int, octaves
     margin = NOISE_REACH * amount_mm
     octaves = min(octaves, 1 + int(np.log2(max(bump_mm / FINEST_MM, 1))))
 
-    def distance(points):
+    def distance(points: PatientPoints) -> np.ndarray:
         # Only near the surface, where it tells; farther in and out it fades away.
         result = np.array(shape.distance(points), np.float32)
         near = np.abs(result) < 2 * margin
@@ -45,14 +47,14 @@ def irregular(shape: Shape, amount_mm: float, bump_mm: float, seed: int, octaves
     return Shape(distance, tuple(v - margin for v in shape.lower), tuple(v + margin for v in shape.upper))
 
 
-def _noise_where(mask: np.ndarray, points, seed: int, bump_mm: float, octaves: int) -> np.ndarray:
+def _noise_where(mask: np.ndarray, points: PatientPoints, seed: int, bump_mm: float, octaves: int) -> np.ndarray:
     """Fractal noise at the points of a mask; where those are many, read on the whole grid, which is quicker there."""
     if points.x.ndim == 3 and np.count_nonzero(mask) > 0.05 * mask.size:
         return fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)[mask]
     return fractal_noise((points.x[mask], points.y[mask], points.z[mask]), seed, bump_mm, octaves)
 
 
-def lump(centre, diameter_mm: float, seed: int, irregularity: float = 0.1, elongation: float = 1.0,
+def lump(centre: Vector, diameter_mm: float, seed: int, irregularity: float = 0.1, elongation: float = 1.0,
          turn: np.ndarray | None = None) -> Shape:
     """An irregular ellipsoid of the volume of a ball of this diameter.
 
@@ -73,7 +75,7 @@ def lump(centre, diameter_mm: float, seed: int, irregularity: float = 0.1, elong
     return irregular(body, irregularity * radius, max(0.7 * radius, 2.0), seed)
 
 
-def lobulated(centre, diameter_mm: float, seed: int, lobes: int = 5, irregularity: float = 0.05) -> Shape:
+def lobulated(centre: Vector, diameter_mm: float, seed: int, lobes: int = 5, irregularity: float = 0.05) -> Shape:
     """A mass of several round lobes grown into one; about the volume of a ball of this diameter."""
     rng, radius = np.random.default_rng((seed, 2)), diameter_mm / 2
     middle = np.asarray(centre, float)
@@ -84,14 +86,14 @@ def lobulated(centre, diameter_mm: float, seed: int, lobes: int = 5, irregularit
     return irregular(union(*balls, blend=0.35 * radius), irregularity * radius, 0.5 * radius, seed)
 
 
-def wedge(apex, base, half_angle_degrees: float, seed: int, irregularity_mm: float = 0.7) -> Shape:
+def wedge(apex: Vector, base: Vector, half_angle_degrees: float, seed: int, irregularity_mm: float = 0.7) -> Shape:
     """A cone from an apex (at the hilum) to a base (beyond the capsule), LPS mm, slightly wavy."""
     apex, base = np.asarray(apex, float), np.asarray(base, float)
     length = float(np.linalg.norm(base - apex))
     axis = ((base - apex) / max(length, 1e-6)).astype(np.float32)
     sine, cosine = (np.float32(f(np.radians(half_angle_degrees))) for f in (np.sin, np.cos))
 
-    def distance(points):
+    def distance(points: PatientPoints) -> np.ndarray:
         dx, dy, dz = (c - np.float32(a) for c, a in zip((points.x, points.y, points.z), apex))
         along = axis[0] * dx + axis[1] * dy + axis[2] * dz
         aside = np.sqrt(np.maximum(dx * dx + dy * dy + dz * dz - along * along, 0))
@@ -102,8 +104,8 @@ def wedge(apex, base, half_angle_degrees: float, seed: int, irregularity_mm: flo
     return irregular(Shape(distance, tuple(lower), tuple(upper)), irregularity_mm, 4.0, seed)
 
 
-def winding_tube(start, direction, length_mm: float, radius_mm: float, seed: int, turn_degrees: float = 20.0,
-                 branches: int = 0, taper: float = 0.5) -> Shape:
+def winding_tube(start: Vector, direction: Vector, length_mm: float, radius_mm: float, seed: int,
+                 turn_degrees: float = 20.0, branches: int = 0, taper: float = 0.5) -> Shape:
     """A tube on a random walk, with side branches: a laceration, a clotted vessel, a dilated duct.
 
     Parameters

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from ..shapes import REACH, Shape, tube
-from .case import LABEL_OF
+from .block import PatientPoints
+from .case import LABEL_OF, Vector
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene
 
@@ -25,7 +26,7 @@ SMOOTH_NODES, POINT_MM = 2.0, 9.0
 
 def bundle(bodies: Sequence[Shape]) -> Shape:
     """Many bodies that are small beside the box that holds them all: each is only worked out where it is near."""
-    def distance(points):
+    def distance(points: PatientPoints) -> np.ndarray:
         nearest = np.full(points.x.shape, REACH, np.float32)
         for body in bodies:
             box = points.box(np.subtract(body.lower, REACH), np.add(body.upper, REACH))
@@ -37,7 +38,7 @@ def bundle(bodies: Sequence[Shape]) -> Shape:
                  tuple(np.max([body.upper for body in bodies], axis=0)))
 
 
-def portal_paths(scene: Scene, ends: Sequence[Sequence[float]]) -> list[np.ndarray]:
+def portal_paths(scene: Scene, ends: Sequence[Vector]) -> list[np.ndarray]:
     """Paths from where the portal vein comes from to points in the liver; they share their trunk.
 
     The way of least cost is taken: along vessels where contrast shows them, otherwise straight through the liver. It
@@ -64,11 +65,12 @@ def portal_paths(scene: Scene, ends: Sequence[Sequence[float]]) -> list[np.ndarr
     case, liver = scene.case, scene.organ("liver")
     roots = _roots(scene)
     box = case.grid.box(np.min([*roots, *ends], axis=0), np.max([*roots, *ends], axis=0), MARGIN_MM)
-    steps = coarse_steps(case.grid.spacing, NODE_MM)
+    assert box is not None, "the liver lies in the scan"
+    corner, steps = [part.start for part in box], coarse_steps(case.grid.spacing, NODE_MM)
     cost = _cost(case.hu[box], case.labels[box], liver.median, steps)
 
-    def nodes(points):
-        at = np.rint((case.grid.index_of(points) - [part.start for part in box]) / steps).astype(int)
+    def nodes(points: Vector | Sequence[Vector]) -> list[tuple[int, ...]]:
+        at = np.rint((case.grid.index_of(np.asarray(points)) - corner) / steps).astype(int)
         return [tuple(each) for each in np.unique(np.clip(at, 0, np.array(cost.shape) - 1), axis=0).tolist()]
 
     ways = MCP_Geometric(cost, sampling=[step * mm for step, mm in zip(steps, reversed(case.grid.spacing))])
@@ -81,7 +83,7 @@ def portal_paths(scene: Scene, ends: Sequence[Sequence[float]]) -> list[np.ndarr
     return [_smooth(points[tuple(np.array(ways.traceback(stop)).T)]) for stop in stops]
 
 
-def _cost(hu: np.ndarray, labels: np.ndarray, liver_hu: float, steps) -> np.ndarray:
+def _cost(hu: np.ndarray, labels: np.ndarray, liver_hu: float, steps: tuple[int, ...]) -> np.ndarray:
     """What a millimetre costs at each node."""
     mean, inside = thin_out(hu, steps), thin_out(labels == LABEL_OF["liver"], steps) > 0.5
     cost = np.where(mean > liver_hu + VESSEL_HU, IN_VESSEL, np.where(inside, IN_LIVER, IN_TISSUE))
@@ -137,8 +139,8 @@ def draw_ends(scene: Scene, count: int, rng: np.random.Generator, depth_mm: tupl
     return chosen
 
 
-def tree(paths: Sequence[np.ndarray], radius_mm: float, taper: float = 0.35, beside=(0.0, 0.0, 0.0), first: float = 0.0,
-         last: float = 1.0) -> Shape:
+def tree(paths: Sequence[np.ndarray], radius_mm: float, taper: float = 0.35, beside: Vector = (0.0, 0.0, 0.0),
+         first: float = 0.0, last: float = 1.0) -> Shape:
     """Tubes along paths that share their trunk.
 
     Parameters

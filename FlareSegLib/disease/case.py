@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,10 @@ from ..volumes.orientation import AxisOrder, from_axial, to_axial
 from ..volumes.volume import Volume
 
 #: k, j, i slices of a part of an axial array.
+#: k, j, i.
 Box = tuple[slice, ...]
+#: Three numbers: x, y, z in LPS mm, or along k, j, i.
+Vector = Sequence[float] | np.ndarray
 
 LABEL_OF = {organ.name: organ.label for organ in FLARE_ORGANS}
 #: Voxels of which nobody knows the organ; no disease is put there and none changes them.
@@ -58,21 +62,21 @@ class Grid:
         """Volume of a voxel, millilitres."""
         return float(np.prod(self.spacing)) / 1000
 
-    def index_of(self, point) -> np.ndarray:
+    def index_of(self, point: Vector) -> np.ndarray:
         """Continuous (k, j, i) index of points (..., 3) in LPS mm."""
         offset = np.asarray(point, dtype=float) - np.asarray(self.origin)
         return (offset @ np.linalg.inv(self.matrix).T)[..., ::-1]
 
-    def point_of(self, index_kji) -> np.ndarray:
+    def point_of(self, index_kji: Vector) -> np.ndarray:
         """LPS mm of (k, j, i) indices (..., 3)."""
         return np.asarray(index_kji, dtype=float)[..., ::-1] @ self.matrix.T + np.asarray(self.origin)
 
-    def holds(self, point) -> bool:
+    def holds(self, point: Vector) -> bool:
         """Whether a point (LPS, mm) lies in one of the voxels."""
         index = np.rint(self.index_of(point))
         return bool((index >= 0).all() and (index < self.shape).all())
 
-    def box(self, lower, upper, margin: float = 0.0) -> Box | None:
+    def box(self, lower: Vector, upper: Vector, margin: float = 0.0) -> Box | None:
         """The voxels whose centres may lie between two corners (LPS, mm), grown by `margin`; None if there are none."""
         corners = np.array([[(lower, upper)[bit][axis] + (-margin, margin)[bit] for axis, bit in enumerate(bits)]
                             for bits in np.ndindex(2, 2, 2)])
@@ -84,7 +88,7 @@ class Grid:
 
 def extent(mask: np.ndarray) -> Box | None:
     """The smallest box (k, j, i) of all True voxels; None where there are none."""
-    rows, columns = mask.any(axis=2), mask.any(axis=1)
+    rows, columns = np.asarray(mask.any(axis=2)), np.asarray(mask.any(axis=1))
     planes = [np.flatnonzero(part) for part in (rows.any(axis=1), rows.any(axis=0), columns.any(axis=0))]
     return tuple(slice(int(part[0]), int(part[-1]) + 1) for part in planes) if len(planes[0]) else None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
 
-from .case import Box
+from .case import Box, Grid, Vector
 
 #: Voxels that are spread at a time; they stay in the processor's cache.
 SLAB = 50_000
@@ -60,7 +60,7 @@ def spread_planes(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, .
         yield _between(plane, -2, np.arange(shape[1]) / steps[1])
 
 
-def between(nodes: np.ndarray, axes) -> np.ndarray:
+def between(nodes: np.ndarray, axes: Sequence[np.ndarray]) -> np.ndarray:
     """Values (linear) at three axes of positions, in nodes along k, j, i; beyond the border the nearest. float32."""
     values = np.asarray(nodes, np.float32)
     for axis in (-1, -2, -3):
@@ -102,16 +102,18 @@ def box_around(mask: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...],
                         for part, step, n in zip(nodes, steps, shape))
 
 
-def node_points(grid, box: Box, steps: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def node_points(grid: Grid, box: Box, steps: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y, z (LPS, mm, float32) of a box's nodes."""
     counts = node_count(tuple(part.stop - part.start for part in box), steps)
     return grid_points(grid, [part.start + step * np.arange(n) for part, step, n in zip(box, steps, counts)])
 
 
-def grid_points(grid, index_kji, shift_kji=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def grid_points(grid: Grid, index_kji: Sequence[np.ndarray],
+                shift_kji: Vector = (0.0, 0.0, 0.0)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y, z (LPS, mm, float32) of the grid of three index axes (k, j, i), shifted by parts of a voxel."""
     k, j, i = (np.asarray(axis, float) + shift for axis, shift in zip(index_kji, shift_kji))
     points = np.empty((3, len(k), len(j), len(i)), np.float32)
     for values, start, (along_i, along_j, along_k) in zip(points, grid.origin, grid.matrix):
         np.add((start + along_k * k[:, None] + along_j * j)[..., None], along_i * i, out=values, casting="same_kind")
-    return tuple(points)
+    x, y, z = points
+    return x, y, z

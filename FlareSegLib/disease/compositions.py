@@ -14,7 +14,7 @@ ATTEMPTS = 20
 
 
 def scattered(scene: Scene, single: Disease, operation: Operation, count: int,
-              parameters=lambda rng: None) -> tuple[Operation, ...]:
+              parameters: Any = lambda rng: None) -> tuple[Operation, ...]:
     """Draw several lesions of one disease in an organ, apart from each other as far as there is room.
 
     Parameters
@@ -37,7 +37,7 @@ def scattered(scene: Scene, single: Disease, operation: Operation, count: int,
 
 
 def _meets_any(one: Operation, others: list[Operation]) -> bool:
-    return any(np.linalg.norm(np.subtract(one.centre, other.centre))
+    return any(np.linalg.norm(np.subtract(one.place, other.place))
                < 0.55 * (one.parameters.diameter + other.parameters.diameter) for other in others)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +12,16 @@ from .case import Case
 from .pictures import draw_strip
 from .simulation import Simulation
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 COLUMNS, ROWS = 2, 15
 STRIP_PIXELS = 900
 GAP = 6
 BACKGROUND = (12, 13, 15)
 
 
-def draw_variant(before: Case, simulation: Simulation, name: str):
+def draw_variant(before: Case, simulation: Simulation, name: str) -> Image:
     """Return a PIL image of a variant at the slice with most change: before, after, difference, labels after."""
     diseases = ", ".join(dict.fromkeys(step.origin or step.operation.disease for step in simulation.steps))
     title = f"{name}: {diseases}" if simulation.verdict.passed else f"{name} (doubtful): {diseases}"
@@ -54,7 +58,7 @@ def write_contact_sheets(out: Path, pictures: list[Path]) -> list[Path]:
     return sheets
 
 
-def _sheet(paths: list[Path]):
+def _sheet(paths: list[Path]) -> Image:
     from PIL import Image
 
     strips = [_scaled(path) for path in paths]
@@ -69,7 +73,7 @@ def _sheet(paths: list[Path]):
     return sheet
 
 
-def _scaled(path: Path):
+def _scaled(path: Path) -> Image:
     from PIL import Image
 
     try:

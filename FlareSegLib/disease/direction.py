@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..errors import FlareSegError
 from .parameters import quantity
 
+if TYPE_CHECKING:
+    from .case import Vector
+    from .operation import Operation
+
 #: What is turned points into its organ by at least so much (cosine to the surface's normal).
 LEAST_INWARDS = 0.2
 
 
-def azimuth():
+def azimuth() -> Any:
     """A field for the direction within axial slices."""
     return quantity(None, -180, 180, "°", "Direction: 0 to the patient's left, 90 to the back, -90 to the front; "
                     "left open: the disease's own", main=False)
 
 
-def elevation():
+def elevation() -> Any:
     """A field for the direction out of axial slices."""
     return quantity(None, -90, 90, "°", "Direction: 90 to the head, 0 in the slice, -90 to the feet; "
                     "left open: the disease's own", main=False)
 
 
-def aimed(own, parameters) -> np.ndarray:
+def aimed(own: Vector, parameters: Any) -> np.ndarray:
     """The way a lesion runs: its own vector (LPS), or one with those angles that parameters set, then of length 1.
 
     Examples
@@ -39,7 +45,7 @@ def aimed(own, parameters) -> np.ndarray:
     return np.array([np.cos(up) * np.cos(across), np.cos(up) * np.sin(across), np.sin(up)])
 
 
-def aimed_inwards(own, normal, operation) -> np.ndarray:
+def aimed_inwards(own: Vector, normal: Vector, operation: Operation) -> np.ndarray:
     """The same of a lesion that reaches from its organ's surface, of which `normal` points outwards, into the organ.
 
     Raises
@@ -55,13 +61,13 @@ def aimed_inwards(own, normal, operation) -> np.ndarray:
     return along
 
 
-def angles_of(direction) -> tuple[float, float]:
+def angles_of(direction: Vector) -> tuple[float, float]:
     """Azimuth and elevation of a vector (LPS), degrees."""
     x, y, z = np.asarray(direction, float) / np.linalg.norm(direction)
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arcsin(np.clip(z, -1, 1))))
 
 
-def turn_between(one, other) -> np.ndarray:
+def turn_between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(3, 3): the shortest rotation from one unit vector to another; exactly none where they are the same."""
     one, other = np.asarray(one, float), np.asarray(other, float)
     cosine = one @ other

@@ -93,7 +93,7 @@ class Fields:
     FlareSegLib.errors.FlareSegError: recipe: seed is -1; it must be a whole number from 0 to 9.
     """
 
-    def __init__(self, data: Any, where: str):
+    def __init__(self, data: Any, where: str) -> None:
         self.where, self._data = where, data
         self._read: set[str] = set()
         if not isinstance(data, dict):

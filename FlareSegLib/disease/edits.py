@@ -59,10 +59,10 @@ def edit_from(document: Any, find: Find) -> Edit:
     """
     fields = Fields(document, "edit")
     check_format(fields, FORMAT, VERSION)
-    hashes = [fields.text(name, "", 64) for name in ("image_sha256", "labels_sha256")]
+    image, labels = (fields.text(name, "", 64) for name in ("image_sha256", "labels_sha256"))
     entries = tuple(_entry_from(each, find) for each in fields.objects("entries", MOST_OPERATIONS))
     fields.close()
-    return Edit(*hashes, entries)
+    return Edit(image, labels, entries)
 
 
 def _entry_from(fields: Fields, find: Find) -> Entry:

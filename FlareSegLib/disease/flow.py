@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .case import Box, Vector
 from .warping import determinant, sample
 
 #: Soft tissue takes up movement over this distance.
@@ -54,7 +55,7 @@ class Tissue:
     mobility: np.ndarray
     softness: np.ndarray
 
-    def part(self, box) -> Tissue:
+    def part(self, box: Box) -> Tissue:
         """The nodes of a box."""
         return Tissue(self.node_mm, *(values[box] for values in (self.filled, self.swelling, self.mobility,
                                                                  self.softness)))
@@ -101,7 +102,7 @@ def _relaxed(displacement: np.ndarray, tissue: Tissue) -> np.ndarray | None:
     return displacement if tight.min() > LOWEST_DETERMINANT else None
 
 
-def moved(values: np.ndarray, displacement: np.ndarray, node_mm) -> np.ndarray:
+def moved(values: np.ndarray, displacement: np.ndarray, node_mm: Vector) -> np.ndarray:
     """What an inverse map (3, k, j, i; mm) makes of values on the same nodes; of several fields (n, k, j, i), too."""
     at = displacement / np.asarray(node_mm, np.float32)[:, None, None, None]
     for along, index in zip(at, np.ogrid[tuple(slice(0, n) for n in values.shape[-3:])]):
@@ -109,7 +110,7 @@ def moved(values: np.ndarray, displacement: np.ndarray, node_mm) -> np.ndarray:
     return sample(values.reshape(-1, *values.shape[-3:]), at).reshape(values.shape)
 
 
-def carried(displacement: np.ndarray, more: np.ndarray, node_mm) -> np.ndarray:
+def carried(displacement: np.ndarray, more: np.ndarray, node_mm: Vector) -> np.ndarray:
     """First `displacement` happens to the tissue, then `more`; all are inverse maps, mm."""
     return more + moved(displacement, more, node_mm)
 
@@ -123,15 +124,15 @@ def _faces(tissue: Tissue) -> list[np.ndarray]:
     return faces
 
 
-def _low(axis: int):
+def _low(axis: int) -> Box:
     return tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
 
 
-def _high(axis: int):
+def _high(axis: int) -> Box:
     return tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
 
 
-def _solve(faces, soft: np.ndarray, source: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _solve(faces: list[np.ndarray], soft: np.ndarray, source: np.ndarray, start: np.ndarray) -> np.ndarray:
     """The pressure (flat): what leaves a node through its faces, and what its softness takes up, is its source."""
     from scipy.sparse import diags
     from scipy.sparse.linalg import cg
@@ -152,7 +153,7 @@ def _solve(faces, soft: np.ndarray, source: np.ndarray, start: np.ndarray) -> np
     return pressure.astype(np.float32)
 
 
-def _velocity(faces, pressure: np.ndarray, node_mm) -> np.ndarray:
+def _velocity(faces: list[np.ndarray], pressure: np.ndarray, node_mm: Vector) -> np.ndarray:
     """Mean of the fluxes through the faces on both sides of each node, mm in a unit of time."""
     velocity = np.zeros((3, *pressure.shape), np.float32)
     for axis, (face, mm) in enumerate(zip(faces, node_mm)):

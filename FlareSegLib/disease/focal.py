@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..shapes import Shape
 from .block import Block, Change, Look, blurred_like_scan, coverage, relabel, soft_step
-from .case import LABEL_OF, extent
+from .case import LABEL_OF, Vector, extent
 from .cavity import wall, whole_wall
 from .coarse import coarse_steps, node_points, spread_out, thin_out
 from .fractal import fractal_noise
@@ -32,7 +32,7 @@ NODE_MM = 2.5
 BEHIND_MM, SETTLING_STEPS = 6.0, 8
 
 
-def make_room(scene: Scene, shape: Shape, centre=None, radii=None, mass_effect: float = 0.0,
+def make_room(scene: Scene, shape: Shape, centre: Vector = (), radii: Vector = (), mass_effect: float = 0.0,
               turn: np.ndarray | None = None) -> Block:
     """A block to paint a lesion in, its neighbours pushed aside.
 
@@ -103,17 +103,17 @@ def _back_of(scene: Scene, organ: str) -> float:
     """y (LPS, mm) of an organ's hindmost part: behind it lie the muscles of the back."""
     box = scene.organ(organ).box
     corners = [[part.stop if bit else part.start for part, bit in zip(box, bits)] for bits in np.ndindex(2, 2, 2)]
-    return float(scene.case.grid.point_of(corners)[:, 1].max())
+    return float(scene.case.grid.point_of(np.array(corners))[:, 1].max())
 
 
-def settled(scene: Scene, organ: str, centre, radius_mm: float) -> np.ndarray:
+def settled(scene: Scene, organ: str, centre: Vector, radius_mm: float) -> np.ndarray:
     """Move a mass's centre (LPS, mm) away from bone and the trunk's wall, until it has room."""
     lattice = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * 3), axis=-1).reshape(-1, 3)
     ball = lattice[np.linalg.norm(lattice, axis=1) <= 1] * radius_mm
-    grid, centre = scene.case.grid, np.asarray(centre, float)
+    grid, middle = scene.case.grid, np.asarray(centre, float)
     nodes, steps = whole_wall(scene)
     for _ in range(SETTLING_STEPS):
-        points = centre + ball
+        points = middle + ball
         index = grid.index_of(points)
         at = tuple(np.clip(np.rint(index), 0, np.subtract(grid.shape, 1)).astype(int).T)
         blocked = ndimage.map_coordinates(nodes, (index / steps).T, order=1, mode="nearest") > 0.5
@@ -121,8 +121,8 @@ def settled(scene: Scene, organ: str, centre, radius_mm: float) -> np.ndarray:
         blocked &= scene.case.labels[at] != LABEL_OF[organ]
         if blocked.all() or not blocked.any():
             break
-        centre = centre + 0.7 * (points[~blocked].mean(axis=0) - centre)
-    return centre
+        middle = middle + 0.7 * (points[~blocked].mean(axis=0) - middle)
+    return middle
 
 
 def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed: int, edge_mm: float = 2.0,
@@ -177,7 +177,7 @@ def tissue_noise(scene: Scene, block: Block, organ: str, seed: int) -> np.ndarra
     return scene.noise(organ).sample(block.hu.shape, seed)
 
 
-def outward(scene: Scene, organ: str, point) -> tuple[np.ndarray, np.ndarray]:
+def outward(scene: Scene, organ: str, point: Vector) -> tuple[np.ndarray, np.ndarray]:
     """The nearest point of an organ's surface to a point in it, and the surface's outward normal (LPS, mm)."""
     depth, grid = scene.depth(organ, 10.0), scene.case.grid
     node = (grid.index_of(point) - [part.start for part in depth.box]) / depth.steps
@@ -191,9 +191,9 @@ def outward(scene: Scene, organ: str, point) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(point, float) + here * normal, normal
 
 
-def to_middle(scene: Scene, organ: str, point) -> np.ndarray:
+def to_middle(scene: Scene, organ: str, point: Vector) -> np.ndarray:
     """Unit vector (LPS) from a point to the middle of the organ's nearest piece."""
-    centres = np.array([piece.centre for piece in scene.pieces(organ)] or [point])
+    centres = np.array([piece.centre for piece in scene.pieces(organ)] or [tuple(point)])
     offset = centres - np.asarray(point, float)
     nearest = offset[np.argmin(np.linalg.norm(offset, axis=1))]
     return nearest / max(np.linalg.norm(nearest), 1e-6)
@@ -207,11 +207,11 @@ def draw_on_outside(scene: Scene, organ: str, rng: np.random.Generator, depth_mm
     return points[int(np.argmax(facing))]
 
 
-def _read(nodes: np.ndarray, place) -> float:
+def _read(nodes: np.ndarray, place: Vector) -> float:
     return ndimage.map_coordinates(nodes, np.asarray(place, float)[:, None], order=1, mode="nearest")[0]
 
 
-def bulging_centre(scene: Scene, organ: str, point, diameter: float, exophytic: float) -> np.ndarray:
+def bulging_centre(scene: Scene, organ: str, point: Vector, diameter: float, exophytic: float) -> np.ndarray:
     """Where a lesion's centre lies (LPS, mm) when a share of its diameter is to stand out of the organ.
 
     With a share of 0 it stays where it was put.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +29,8 @@ def _lattice(seed: int, octave: int) -> np.ndarray:
     return values / np.float32(_VARIANCE_PER_AXIS**1.5)
 
 
-def fractal_noise(points: np.ndarray, seed: int, bump_mm: float, octaves: int = 3, gain: float = 0.5) -> np.ndarray:
+def fractal_noise(points: Sequence[np.ndarray], seed: int, bump_mm: float, octaves: int = 3,
+                  gain: float = 0.5) -> np.ndarray:
     """Fractional Brownian noise of mean 0 and SD 1.
 
     Parameters
@@ -57,7 +59,7 @@ def fractal_noise(points: np.ndarray, seed: int, bump_mm: float, octaves: int = 
     return noise / np.float32(np.sqrt(power))
 
 
-def _octave(points, frame: Grid | None, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _octave(points: Sequence[np.ndarray], frame: Grid | None, seed: int, octave: int, bump_mm: float) -> np.ndarray:
     """Noise of one size of bumps; on a regular grid only as densely as the bumps need, and linear between."""
     if frame is None:
         return _read(points, seed, octave, bump_mm)
@@ -69,13 +71,13 @@ def _octave(points, frame: Grid | None, seed: int, octave: int, bump_mm: float) 
     return spread_out(nodes, steps, frame.shape)
 
 
-def _read(points, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _read(points: Sequence[np.ndarray], seed: int, octave: int, bump_mm: float) -> np.ndarray:
     scale, shift = np.float32(1 / bump_mm), np.float32(octave * OCTAVE_SHIFT)
     places = np.stack([axis * scale + shift for axis in points])
     return ndimage.map_coordinates(_lattice(seed, octave), places, order=3, mode="grid-wrap", prefilter=False)
 
 
-def _read_aligned(frame: Grid, steps, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _read_aligned(frame: Grid, steps: tuple[int, ...], seed: int, octave: int, bump_mm: float) -> np.ndarray:
     """The same on the nodes of a grid whose axes are the patient's: one axis after the other, which is far quicker."""
     values = _lattice(seed, octave).T
     for axis, (count, step) in enumerate(zip(node_count(frame.shape, steps), steps)):
@@ -91,7 +93,7 @@ def _read_aligned(frame: Grid, steps, seed: int, octave: int, bump_mm: float) ->
     return values
 
 
-def _frame(points) -> Grid | None:
+def _frame(points: Sequence[np.ndarray]) -> Grid | None:
     """The regular grid that points lie on; None where they lie otherwise."""
     corner = np.array([axis[0, 0, 0] for axis in points], float)
     last = np.array(points[0].shape) - 1

@@ -6,6 +6,7 @@ import sys
 import time
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,16 @@ from .operation import Disease, Operation, draw, perform
 from .pictures import draw_strip, telling_slice
 from .scene import Scene
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 
 def default_operation(disease: Disease, scene: Scene, organ: str, seed: int) -> Operation:
     """A disease with its default parameters at a drawn place."""
     return draw(disease, scene, organ, np.random.default_rng(seed), disease.parameters())
 
 
-def show(disease: Disease, scene: Scene, organ: str, seed: int = 0, drawn: bool = False):
+def show(disease: Disease, scene: Scene, organ: str, seed: int = 0, drawn: bool = False) -> tuple[Image, float]:
     """Return the picture of a disease (default parameters, or drawn ones) and the seconds that it took."""
     operation = (draw(disease, scene, organ, np.random.default_rng(seed)) if drawn
                  else default_operation(disease, scene, organ, seed))
@@ -77,7 +81,7 @@ def gallery_cases(ct: Path | None = None, labels: Path | None = None) -> dict[st
     """The synthetic patient, and before it a CT with its label map where one is given; by name."""
     phantom = make_phantom(1, (320, 256, 84), (1.2, 1.2, 2.5))
     cases = {"phantom": make_case(phantom.ct, phantom.label_map)[0]}
-    if ct is not None:
+    if ct is not None and labels is not None:
         cases = {"ct": make_case(read_volume(ct), read_label_map(labels))[0], **cases}
     return cases
 

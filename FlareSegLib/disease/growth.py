@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF, UNKNOWN
+from .case import LABEL_OF, UNKNOWN, Vector
 from .cavity import wall
 from .coarse import box_around, coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
 from .flow import Tissue, carried, follow, moved
@@ -38,7 +39,8 @@ NODULE_DEPTH_MM, NODULE_STEPS = 10.0, 2
 SMOOTHING_SHARE, TILE = 0.3, 256
 NO_ROOM = "Bone, air and the scan's border leave the organ no room to change so much; ask for less."
 
-Weight = Callable[[tuple], np.ndarray]
+#: Of x, y, z (LPS, mm).
+Weight = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
 def scale_organ(scene: Scene, organ: str, factor: float | None, weight: Weight | None = None,
@@ -97,7 +99,9 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     """
     steps, fine = flow_steps(block), coarse_steps(block.grid.spacing, NODE_MM)
     tissue = _tissue(block, inside, steps, weight, still)
-    nodes, voxels = box_around((tissue.mobility > 0) | (tissue.filled > 0), steps, inside.shape)
+    found = box_around((tissue.mobility > 0) | (tissue.filled > 0), steps, inside.shape)
+    assert found is not None, "_tissue has seen to it"
+    nodes, voxels = found
     tissue, inside = tissue.part(nodes), inside[voxels]
     flow = follow(tissue if factor is None or factor > 1 else _reversed(tissue), 1.0 if factor is None else np.inf)
     displacement = _to_the_end(flow) if factor is None else _to_volume(flow, tissue, inside, steps, factor)
@@ -118,11 +122,12 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     return whole
 
 
-def _node_mm(block: Block, steps) -> np.ndarray:
+def _node_mm(block: Block, steps: tuple[int, ...]) -> np.ndarray:
     return np.array([mm * step for mm, step in zip(reversed(block.grid.spacing), steps)], np.float32)
 
 
-def _tissue(block: Block, inside: np.ndarray, steps, weight: Weight | None, still: np.ndarray | None) -> Tissue:
+def _tissue(block: Block, inside: np.ndarray, steps: tuple[int, ...], weight: Weight | None,
+            still: np.ndarray | None) -> Tissue:
     """What the flow needs to know of a block, on its nodes."""
     filled, node_mm = thin_out(inside, steps), _node_mm(block, steps)
     if not (filled > 0.5).any():
@@ -144,7 +149,7 @@ def _reversed(tissue: Tissue) -> Tissue:
     return replace(tissue, swelling=-tissue.swelling)
 
 
-def _border(shape, node_mm) -> np.ndarray:
+def _border(shape: tuple[int, ...], node_mm: Vector) -> np.ndarray:
     """1 inside, falling to 0 over 10 mm at the border of the block."""
     result = np.ones(shape, np.float32)
     for axis, (n, mm) in enumerate(zip(shape, node_mm)):
@@ -154,22 +159,21 @@ def _border(shape, node_mm) -> np.ndarray:
     return result
 
 
-def _refined(nodes: np.ndarray, steps, shape) -> np.ndarray:
+def _refined(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Fields (n, k, j, i) between their nodes, of this shape."""
     return np.stack([spread_out(part, steps, shape) for part in nodes])
 
 
-def _to_the_end(flow) -> np.ndarray:
+def _to_the_end(flow: Iterable[tuple[float, np.ndarray]]) -> np.ndarray:
     """Follow a flow for the time of 1."""
-    passed, displacement = 0.0, None
-    for passed, displacement in flow:  # noqa: B007  the last one counts
-        pass
-    if passed < 1:
+    last = deque(flow, maxlen=1)
+    if not last or last[0][0] < 1:
         raise FlareSegError("disease_not_placed", NO_ROOM)
-    return displacement
+    return last[0][1]
 
 
-def _to_volume(flow, tissue: Tissue, inside: np.ndarray, steps, factor: float) -> np.ndarray:
+def _to_volume(flow: Iterable[tuple[float, np.ndarray]], tissue: Tissue, inside: np.ndarray, steps: tuple[int, ...],
+               factor: float) -> np.ndarray:
     """Follow a flow until the body (a mask of all voxels) has `factor` times its volume."""
     # The coarse nodes tell the volume only roughly; what dense ones say counts, or small bodies' very voxels.
     dense = steps if inside.size <= FEW_VOXELS else (EVERY,) * 3
@@ -198,7 +202,8 @@ def _measured(filled: np.ndarray, voxels: bool) -> float:
     return float(np.count_nonzero(filled > 0.5) if voxels else filled.sum(dtype=np.float64))
 
 
-def _nodular(body: np.ndarray, displacement: np.ndarray, wander: np.ndarray, room: np.ndarray, node_mm) -> np.ndarray:
+def _nodular(body: np.ndarray, displacement: np.ndarray, wander: np.ndarray, room: np.ndarray,
+             node_mm: np.ndarray) -> np.ndarray:
     """Let the surface wander in and out (mm) at the same volume; first the tissue moves, then its surface wanders."""
     grown = moved(body, displacement, node_mm)
     inside = grown > 0.5

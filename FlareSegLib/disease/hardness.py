@@ -47,7 +47,9 @@ def measure_hardness(loaded: LoadedCase, scene: Scene, simulation: Simulation, f
     predicted = np.ascontiguousarray(to_axial(found)[0].array)
     rows = []
     for step in simulation.steps:
-        change = find(step.operation.disease).edit(scene, step.operation)
+        edit = find(step.operation.disease).edit
+        assert edit is not None, "steps are single diseases"
+        change = edit(scene, step.operation)
         kept = hardness(change, predicted)
         rows.append({"disease": step.operation.disease, "organ": step.operation.organ,
                      "kept": None if kept is None else round(kept, 4)})

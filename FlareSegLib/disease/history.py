@@ -97,7 +97,7 @@ class History:
     (80, 'cyst', 0, 'cyst')
     """
 
-    def __init__(self, case: Case, limit_bytes: int = LIMIT_BYTES):
+    def __init__(self, case: Case, limit_bytes: int = LIMIT_BYTES) -> None:
         self.case = case.with_arrays(case.hu.copy(), case.labels.copy())
         self.forgotten = 0
         self._limit = limit_bytes

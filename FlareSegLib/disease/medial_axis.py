@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF
+from .case import LABEL_OF, Vector
 from .coarse import coarse_steps, thin_out
 
 NODE_MM = 2.0
@@ -58,7 +58,7 @@ def medial_axis(block: Block, organ: str) -> np.ndarray:
     return points if points[0, 0] <= points[-1, 0] else points[::-1].copy()
 
 
-def along(points: np.ndarray, place) -> int:
+def along(points: np.ndarray, place: Vector) -> int:
     """Which of the points lies nearest to a place."""
     return int(np.argmin(np.linalg.norm(points - np.asarray(place, float), axis=1)))
 

@@ -53,14 +53,15 @@ def _add_streaks(block: Block, box: Box, metal: np.ndarray, slices: np.ndarray, 
     """Add the streaks of metal, which lies in a box of the case, to a block's slices."""
     numbers, (first, *corner) = slices + box[0].start, [inner.start - outer.start
                                                         for inner, outer in zip(box, block.box)]
-    streaks = _streaks(metal, corner, block.hu.shape[1:], numbers, seed)
+    streaks = _streaks(metal, tuple(corner), block.hu.shape[1:], numbers, seed)
     streaks *= np.float32(strength * STREAK_HU) * _window(streaks.shape[1:])
     for k, own in zip(slices + first, streaks):
         tissue = np.clip(block.hu[k] * np.float32(1e-3) + 1, 0, 1)
         block.hu[k] += np.where(block.labels[k] == UNKNOWN, 0, _enlarged(own, block.hu.shape[1:]) * tissue)
 
 
-def _streaks(metal: np.ndarray, corner, whole, numbers: np.ndarray, seed: int) -> np.ndarray:
+def _streaks(metal: np.ndarray, corner: tuple[int, ...], whole: tuple[int, ...], numbers: np.ndarray,
+             seed: int) -> np.ndarray:
     """Streaks of slices, some -1 to 1 near the thickest metal, on at most `RESOLUTION` pixels a side.
 
     Parameters
@@ -74,7 +75,7 @@ def _streaks(metal: np.ndarray, corner, whole, numbers: np.ndarray, seed: int) -
     """
     every = -(-max(whole) // RESOLUTION)
     shape = tuple(-(-n // every) for n in whole)
-    reach = int(np.ceil(np.hypot(*shape))) // 2 + 2
+    reach = int(np.ceil(np.hypot(shape[0], shape[1]))) // 2 + 2
     angles = np.linspace(0, np.pi, VIEWS, endpoint=False)
     shadow = _shadow(metal, corner, every, shape, angles, reach)
     depth = shadow / max(float(shadow.max()), 1e-6)
@@ -87,7 +88,8 @@ def _streaks(metal: np.ndarray, corner, whole, numbers: np.ndarray, seed: int) -
     return np.clip(back / max(float(np.percentile(np.abs(back), 99.5)), 1e-6), -1.5, 1.5)
 
 
-def _shadow(metal, corner, every: int, shape, angles: np.ndarray, reach: int) -> np.ndarray:
+def _shadow(metal: np.ndarray, corner: tuple[int, ...], every: int, shape: tuple[int, ...], angles: np.ndarray,
+            reach: int) -> np.ndarray:
     """Parallel projections (slices, views, detector pixels) of the few voxels that hold metal."""
     place = np.argwhere(metal > LEAST_METAL)
     share = metal[tuple(place.T)]
@@ -96,9 +98,9 @@ def _shadow(metal, corner, every: int, shape, angles: np.ndarray, reach: int) ->
     low = np.floor(at).astype(int)
     cells = (place[:, 0] * len(angles) + np.arange(len(angles))[:, None]) * (2 * reach + 1)
     count = metal.shape[0] * len(angles) * (2 * reach + 1)
-    shadow = sum(np.bincount((cells + low + step).ravel(), (np.abs(1 - step - (at - low)) * share).ravel(), count)
-                 for step in (0, 1))
-    return shadow.reshape(metal.shape[0], len(angles), -1).astype(np.float32)
+    before, after = (np.bincount((cells + low + step).ravel(), (np.abs(1 - step - (at - low)) * share).ravel(), count)
+                     for step in (0, 1))
+    return (before + after).reshape(metal.shape[0], len(angles), -1).astype(np.float32)
 
 
 def _filtered(projections: np.ndarray) -> np.ndarray:
@@ -109,7 +111,7 @@ def _filtered(projections: np.ndarray) -> np.ndarray:
     return fft.irfft(fft.rfft(projections, size, axis=2) * ramp, size, axis=2)[:, :, :projections.shape[2]]
 
 
-def _back_projection(projections: np.ndarray, shape, angles: np.ndarray, reach: int) -> np.ndarray:
+def _back_projection(projections: np.ndarray, shape: tuple[int, ...], angles: np.ndarray, reach: int) -> np.ndarray:
     """Each pixel's mean over the views of what was seen through it, float32 (slices, j, i)."""
     j, i = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in shape)
     back = np.zeros((shape[0] * shape[1], len(projections)), np.float32)
@@ -122,7 +124,7 @@ def _back_projection(projections: np.ndarray, shape, angles: np.ndarray, reach: 
     return back.T.reshape(len(projections), *shape) / np.float32(len(angles))
 
 
-def _enlarged(small: np.ndarray, shape) -> np.ndarray:
+def _enlarged(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A slice's streaks on all of its pixels, linear between."""
     every = -(-max(shape) // RESOLUTION)
     if every == 1:
@@ -137,7 +139,7 @@ def _enlarged(small: np.ndarray, shape) -> np.ndarray:
     return small
 
 
-def _window(shape) -> np.ndarray:
+def _window(shape: tuple[int, ...]) -> np.ndarray:
     """1 in the middle, 0 at the border."""
     parts = [np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) / max(1.0, 0.15 * n), 0, 1) for n in shape]
     return (parts[0][:, None] * parts[1][None, :]).astype(np.float32)

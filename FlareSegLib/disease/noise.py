@@ -57,7 +57,7 @@ class NoiseModel:
 
     def _drawn(self, shape: tuple[int, ...], seed: int) -> np.ndarray:
         """Noise that goes on beyond its borders in plane; its first slices do not depend on how many there are."""
-        amplitude = self._amplitude(shape[1:])
+        amplitude = self._amplitude((shape[1], shape[2]))
         rng = np.random.default_rng(seed)
         noise = np.empty(shape, np.float32)
         white = np.zeros(shape[1:], np.float32)
@@ -138,14 +138,14 @@ def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) ->
     return _spread(*_residual(hu[slices], mask[slices], spacing), mask[slices], spacing)
 
 
-def _spread(residual: np.ndarray, share: np.ndarray, mask: np.ndarray, spacing) -> float:
+def _spread(residual: np.ndarray, share: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
     """SD of a residual as its quartiles tell it, as if the mask had no border."""
     grain = _grain_mm(residual, mask, spacing)
     low, high = np.percentile(residual[mask] / _kept(share[mask], grain), (25, 75))
     return float(high - low) / 1.349 * float(_kept(np.ones(1), grain)[0])
 
 
-def _residual(hu: np.ndarray, mask: np.ndarray, spacing) -> tuple[np.ndarray, np.ndarray]:
+def _residual(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """HU less their smooth part (0 outside the mask), and how much of the Gaussian lies inside the mask."""
     sigma = (0.0, SMOOTH_MM / spacing[1], SMOOTH_MM / spacing[0])
     weight = mask.astype(np.float32)
@@ -170,7 +170,7 @@ def _kept(share: np.ndarray, grain: float) -> np.ndarray:
     return np.sqrt(np.maximum(1 - 2 * own + both, 0.1))
 
 
-def _grain_mm(residual: np.ndarray, mask: np.ndarray, spacing) -> float:
+def _grain_mm(residual: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
     """The blur of white noise that has the residual's correlation between neighbours along i."""
     both = mask[..., 1:] & mask[..., :-1]
     power = float(np.mean(residual[mask] ** 2))
@@ -180,7 +180,7 @@ def _grain_mm(residual: np.ndarray, mask: np.ndarray, spacing) -> float:
     return float(np.clip(spacing[0] / np.sqrt(-4 * np.log(np.clip(correlation, 0.02, 0.95))), 0.28 * spacing[0], 1.5))
 
 
-def _model_in(hu: np.ndarray, mask: np.ndarray, spacing, source: str) -> NoiseModel | None:
+def _model_in(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...], source: str) -> NoiseModel | None:
     """The noise in a mask; None where it has no room for enough windows."""
     chosen = _chosen_slices(mask)
     for size in WINDOWS:
@@ -236,7 +236,7 @@ def _power(windows: np.ndarray) -> np.ndarray:
     return np.mean(np.abs(np.fft.fft2(windows * taper, (BINS, BINS))) ** 2, axis=0)
 
 
-def _left(spacing) -> np.ndarray:
+def _left(spacing: tuple[float, ...]) -> np.ndarray:
     """(32, 32): the share of each frequency's amplitude that is left when the smooth part is taken away."""
     j, i = np.fft.fftfreq(BINS)[:, None] / spacing[1], np.fft.fftfreq(BINS) / spacing[0]
     return 1 - np.exp(-2 * np.pi**2 * SMOOTH_MM**2 * (j**2 + i**2))

@@ -44,6 +44,7 @@ class Note:
 
     def cover(self) -> np.ndarray:
         """The lesion's cover in `box`, float32, 0 to 1."""
+        assert self.box is not None, "of a note that has one"
         shape = tuple(part.stop - part.start for part in self.box)
         return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(shape).astype(np.float32) / 255
 
@@ -75,7 +76,7 @@ def note_of(scene: Scene, operation: Operation, change: Change) -> Note:
 
 def _packed(change: Change) -> tuple[Box | None, bytes]:
     inner = None if change.cover is None else extent(change.cover > 0)
-    if inner is None:
+    if change.cover is None or inner is None:
         return None, b""
     inner = tuple(slice(max(0, part.start - 1), min(n, part.stop + 1)) for part, n in zip(inner, change.cover.shape))
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))

@@ -47,6 +47,12 @@ class Operation:
     seed: int
     label_rule: str
 
+    @property
+    def place(self) -> tuple[float, ...]:
+        """The centre, of a disease that needs one."""
+        assert self.centre is not None, "whoever draws or reads an operation sees to it"
+        return self.centre
+
 
 Edit = Callable[[Scene, Operation], Change]
 Place = Callable[[Scene, Operation, np.random.Generator], tuple[float, ...]]
@@ -199,7 +205,7 @@ def perform(find: Callable[[str], Disease], scene: Scene, operation: Operation, 
         change = apply(disease, scene, operation)
         return scene.after(change, in_place), ((operation, change),)
     typed.check(disease.name, operation.parameters)
-    done = []
+    done: list[tuple[Operation, Change]] = []
     for part in disease.parts(scene, operation):
         try:
             scene, more = perform(find, scene, part, in_place or bool(done))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ class Choice:
     """One of several words; `text` is what a person reads beside it."""
 
     default: Any
-    options: tuple
+    options: tuple[Any, ...]
     text: str
     main: bool = True
 
@@ -124,18 +125,19 @@ class Choice:
         return value
 
 
-def quantity(default, low, high, unit, text, usual=None, **more):
+def quantity(default: float | None, low: float, high: float, unit: str, text: str,
+             usual: tuple[float, float] | None = None, **more: Any) -> Any:
     """A dataclass field for a number, see `Quantity`; `usual` is the whole range where it is left out."""
     meaning = Quantity(default, low, high, unit, text, usual or (low, high), automatic=default is None, **more)
     return dataclasses.field(default=default, metadata={"meaning": meaning})
 
 
-def choice(default, options, text, **more):
+def choice(default: Any, options: Iterable[Any], text: str, **more: Any) -> Any:
     """A dataclass field for one of several words, see `Choice`."""
     return dataclasses.field(default=default, metadata={"meaning": Choice(default, tuple(options), text, **more)})
 
 
-def switch(default: bool, text: str, **more):
+def switch(default: bool, text: str, **more: Any) -> Any:
     """A dataclass field for yes or no."""
     return choice(default, (False, True), text, **more)
 

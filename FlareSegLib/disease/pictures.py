@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..organs import FLARE_ORGANS
@@ -9,6 +12,9 @@ from ..results.views import Cut, Views, body_box, draw_cut
 from ..volumes.volume import Volume
 from .block import Change
 from .case import Case
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 TILE_PIXELS = 340
 GAP = 4
@@ -28,7 +34,8 @@ def telling_slice(before: Case, after: Case, changes: tuple[Change, ...]) -> int
     return int(np.argmax(score))
 
 
-def draw_strip(before: Case, after: Case, k: int, title: str = "", close: bool = False, changes=()):
+def draw_strip(before: Case, after: Case, k: int, title: str = "", close: bool = False,
+               changes: Sequence[Change] = ()) -> Image:
     """Return a PIL image of one axial slice: before, after, difference (red brighter, blue darker), labels after.
 
     Parameters
@@ -52,15 +59,16 @@ def draw_strip(before: Case, after: Case, k: int, title: str = "", close: bool =
     return strip
 
 
-def _extent(case: Case, k: int, changes) -> tuple[slice, slice]:
+def _extent(case: Case, k: int, changes: Sequence[Change]) -> tuple[slice, slice]:
     """Rows and columns worth showing: about the changes of this slice, or the body."""
     near = [change.box for change in changes if change.box[0].start <= k < change.box[0].stop]
     if not near:
         return body_box(Volume(case.hu[k:k + 1], case.grid.spacing))
     margins = [round(LESION_MARGIN_MM / mm) for mm in case.grid.spacing[1::-1]]
-    return tuple(slice(max(0, min(box[axis].start for box in near) - margin),
-                       min(case.hu.shape[axis], max(box[axis].stop for box in near) + margin))
-                 for axis, margin in zip((1, 2), margins))
+    rows, columns = (slice(max(0, min(box[axis].start for box in near) - margin),
+                           min(case.hu.shape[axis], max(box[axis].stop for box in near) + margin))
+                     for axis, margin in zip((1, 2), margins))
+    return rows, columns
 
 
 def _cut(case: Case, k: int, rows: slice, columns: slice) -> Cut:
@@ -71,17 +79,17 @@ def _scale(cut: Cut) -> float:
     return TILE_PIXELS / max(cut.size_mm)
 
 
-def _grey(case: Case, k: int, rows: slice, columns: slice, outlined: bool):
+def _grey(case: Case, k: int, rows: slice, columns: slice, outlined: bool) -> Image:
     cut = _cut(case, k, rows, columns)
     return draw_cut(cut, FLARE_ORGANS if outlined else (), _scale(cut))
 
 
-def _difference(before: Case, after: Case, k: int, rows: slice, columns: slice):
+def _difference(before: Case, after: Case, k: int, rows: slice, columns: slice) -> Image:
     from PIL import Image
 
     change = (after.hu[k, rows, columns].astype(np.float32) - before.hu[k, rows, columns]) / FULL_DIFFERENCE_HU
     strength = np.clip(change, -1, 1)
     colours = np.stack([np.clip(strength, 0, 1), 0.25 * np.abs(strength), np.clip(-strength, 0, 1)], axis=-1)
     cut = _cut(before, k, rows, columns)
-    size = tuple(max(1, round(mm * _scale(cut))) for mm in reversed(cut.size_mm))
-    return Image.fromarray((colours * 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    width, height = (max(1, round(mm * _scale(cut))) for mm in reversed(cut.size_mm))
+    return Image.fromarray((colours * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..errors import FlareSegError
-from .case import LABEL_OF, UNKNOWN
+from .case import LABEL_OF, UNKNOWN, Vector
 from .operation import Disease
 from .scene import Scene
 
@@ -14,7 +16,7 @@ ORGAN_OF = {label: name for name, label in LABEL_OF.items()}
 REACH_MM = 3.0
 
 
-def pulled_in(disease: Disease, scene: Scene, point, organ: str = "") -> tuple[float, ...]:
+def pulled_in(disease: Disease, scene: Scene, point: Vector, organ: str = "") -> tuple[float, ...]:
     """Return a point just outside an organ moved into it; others stay where they are.
 
     Who clicks on an organ's surface, as in a 3D view, means the organ.
@@ -37,7 +39,7 @@ def pulled_in(disease: Disease, scene: Scene, point, organ: str = "") -> tuple[f
     return tuple(near[np.argmin(far)].tolist()) if len(far) and far.min() <= reach else point
 
 
-def organ_at(disease: Disease, scene: Scene, point, organ: str = "") -> str:
+def organ_at(disease: Disease, scene: Scene, point: Vector, organ: str = "") -> str:
     """Return the organ that a disease belongs to when it is put at a point.
 
     Parameters
@@ -65,7 +67,7 @@ def organ_at(disease: Disease, scene: Scene, point, organ: str = "") -> str:
                                               f"choose a point in the {_listed(there)}.")
 
 
-def _what_is(scene: Scene, label: int, point) -> str:
+def _what_is(scene: Scene, label: int, point: Vector) -> str:
     if not scene.case.grid.holds(point):
         return "the place lies outside the scan"
     if label == UNKNOWN:
@@ -73,5 +75,5 @@ def _what_is(scene: Scene, label: int, point) -> str:
     return f"this is {ORGAN_OF[label]}" if label in ORGAN_OF else "here is none of the four organs"
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     return " or ".join(names)

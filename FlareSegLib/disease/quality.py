@@ -117,6 +117,7 @@ def contrast(scene: Scene, operation: Operation, change: Change) -> Contrast | N
     core = _core(change)
     if core is None or np.count_nonzero(core) < FEWEST_CORE_VOXELS:
         return None
+    assert change.wanted is not None and change.cover is not None, "there is a core"
     wanted = change.wanted[core]
     organ = scene.organ(operation.organ).median if operation.organ else 0.0
     requested = float(np.mean(wanted, dtype=float)) - organ
@@ -166,6 +167,7 @@ def _noise_ratio(scene: Scene, operation: Operation, change: Change) -> float | 
     core = ndimage.binary_erosion(core, np.ones((1, 3, 3)))
     if np.count_nonzero(core) < FEWEST_NOISE_VOXELS:
         return None
+    assert change.wanted is not None, "there is a core"
     if not TISSUE_HU[0] <= float(np.mean(change.wanted[core])) <= TISSUE_HU[1]:
         return None
     organ = scene.organ(operation.organ)

@@ -197,7 +197,7 @@ def _step_fields(step: Step) -> dict[str, Any]:
 
 def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     """A verdict as JSON fields."""
-    def plain(findings):
+    def plain(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
         return [{**dataclasses.asdict(finding), "passed": finding.passed} for finding in findings]
 
     return {"passed": verdict.passed, "operations": [plain(findings) for findings in verdict.operations],
@@ -235,11 +235,12 @@ def recipe_from(document: Any, find: Find) -> Recipe:
 
 def _source_from(fields: Fields) -> Source:
     shape = tuple(int(n) for n in fields.numbers("shape_kji", 3, 1, 100_000))
-    grid = Grid(shape, fields.numbers("spacing_ijk_mm", 3, 1e-3, 1e3), fields.numbers("origin_lps_mm", 3, -1e6, 1e6),
+    i, j, k = fields.numbers("spacing_ijk_mm", 3, 1e-3, 1e3)
+    grid = Grid(shape, (i, j, k), fields.numbers("origin_lps_mm", 3, -1e6, 1e6),
                 fields.numbers("direction", 9, -1.001, 1.001))
-    hashes = [fields.text(name, longest=64) for name in ("image_sha256", "labels_sha256")]
+    source = Source(fields.text("image_sha256", longest=64), fields.text("labels_sha256", longest=64), grid)
     fields.close()
-    return Source(*hashes, grid)
+    return source
 
 
 def operation_from(fields: Fields, find: Find) -> Operation:
@@ -280,7 +281,8 @@ def _step_from(fields: Fields, find: Find) -> Step:
 def _effect_from(fields: Fields) -> Effect:
     ends = [int(end) for end in fields.numbers("box_kji", 6, 0, 100_000)]
     volumes = fields.fields("organs_ml")
-    organs = {name: volumes.numbers(name, 2, 0, 1e6) for name in LABEL_OF if name in volumes.names()}
+    pairs = {name: volumes.numbers(name, 2, 0, 1e6) for name in LABEL_OF if name in volumes.names()}
+    organs = {name: (before, after) for name, (before, after) in pairs.items()}
     volumes.close()
     effect = Effect(tuple(slice(*ends[a:a + 2]) for a in (0, 2, 4)), fields.number("lesion_ml", 0, 1e6, optional=True),
                     fields.number("requested_hu", -1e5, 1e5, optional=True),

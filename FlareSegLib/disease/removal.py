@@ -63,12 +63,12 @@ def _fat(block: Block, grown: np.ndarray, seed: int) -> np.ndarray:
         near = near + ndimage.gaussian_filter(weight, sigma / node_mm, mode="nearest")
         total = total + ndimage.gaussian_filter(sums, sigma / node_mm, mode="nearest")
     level = np.clip(total / near, FAT_HU - FAT_SD, FAT_HU + FAT_SD)
-    index = [part.start + step * np.arange(n) for part, step, n in zip(block.box, steps, level.shape)]
+    index = [part.start + step * np.arange(n) for part, step, n in zip(block.box, steps, weight.shape)]
     texture = fractal_noise(grid_points(block.grid, index), seed, 9.0, octaves=2)
     return spread_out(level + np.float32(FAT_SD / 2) * texture, steps, block.hu.shape)
 
 
-def _own_noise(hu: np.ndarray, mask: np.ndarray, spacing) -> np.ndarray:
+def _own_noise(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     """The residual of the tissue that goes; vessels and edges in it are cut down to what noise may be."""
     sigma = [0.0, *(3.0 / mm for mm in spacing[1:])]
     weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest")

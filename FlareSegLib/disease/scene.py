@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block, Change
-from .case import LABEL_OF, Box, Case, extent
+from .case import LABEL_OF, Box, Case, Vector, extent
 from .coarse import coarse_steps, spread_out, thin_out
 from .scan import NoiseModel, OrganMeasure, estimate_phase, measure_noise, measure_organ, measure_psf
+
+Found = TypeVar("Found")
 
 #: Pieces of an organ smaller than this are no organ of their own: islands of a label map.
 SMALLEST_PIECE_ML = 5.0
@@ -79,14 +83,15 @@ class Scene:
     give the same voxels whenever they are applied.
     """
 
-    def __init__(self, case: Case, known: dict | None = None):
+    def __init__(self, case: Case, known: dict[object, Any] | None = None) -> None:
         self.case = case
-        self.known = {} if known is None else known
+        self.known: dict[object, Any] = {} if known is None else known
 
-    def _once(self, key, measure):
+    def _once(self, key: object, measure: Callable[[], Found]) -> Found:
         if key not in self.known:
             self.known[key] = measure()
-        return self.known[key]
+        found: Found = self.known[key]
+        return found
 
     @property
     def psf_mm(self) -> float:
@@ -136,8 +141,9 @@ class Scene:
         if not self.has(name):
             raise FlareSegError("bad_disease_case", f"There is no {name} in this label map; choose another disease.")
         case, label = self.case, LABEL_OF[name]
-        return self._once(("organ", name),
-                          lambda: measure_organ(case.hu, case.labels, case.grid, label, self._boxes[name]))
+        box = self._boxes[name]
+        assert box is not None, "it has been found"
+        return self._once(("organ", name), lambda: measure_organ(case.hu, case.labels, case.grid, label, box))
 
     def noise(self, name: str) -> NoiseModel:
         """The noise in an organ, at most `LOUDEST` times that of the quietest organ: the rest is its own structure.
@@ -212,7 +218,7 @@ class Scene:
         return tuple(slice(max(0, part.start - pad), min(n, part.stop + pad))
                      for part, pad, n in zip(box, pads, self.case.grid.shape))
 
-    def block(self, lower, upper, margin_mm: float = 0.0) -> Block:
+    def block(self, lower: Vector, upper: Vector, margin_mm: float = 0.0) -> Block:
         """An editable copy of the part between two corners (LPS, mm) and a margin.
 
         Raises
@@ -230,7 +236,7 @@ class Scene:
         before = self.case.hu[box]
         return Block(self.case.grid, box, before.astype(np.float32), self.case.labels[box].copy(), before, self.psf_mm)
 
-    def label_at(self, point) -> int:
+    def label_at(self, point: Vector) -> int:
         """Label value at a point (LPS, mm); 0 outside the scan."""
         index = np.rint(self.case.grid.index_of(point)).astype(int)
         inside = (index >= 0).all() and (index < self.case.grid.shape).all()
@@ -246,11 +252,12 @@ class Scene:
         case.hu[change.box], case.labels[change.box] = change.hu, change.labels
         return Scene(case, known)
 
-    def known_after(self, change: Change) -> dict:
+    def known_after(self, change: Change) -> dict[object, Any]:
         """What need not be measured again: blur, noise and phase are the scan's, unless all of it was changed."""
         if change.contrast_changed:
             return {}
-        lasting = {key: value for key, value in self.known.items() if key in ("psf", "phase", "middle", "noise")}
+        lasting: dict[object, Any] = {key: value for key, value in self.known.items()
+                                      if key in ("psf", "phase", "middle", "noise")}
         found = {name: extent(change.labels == label) for name, label in LABEL_OF.items()}
         lasting["boxes"] = {name: _box_after(box, found[name], change.box) for name, box in self._boxes.items()}
         touched = {name for name, box in self._boxes.items() if _meet(box, change.box)}

@@ -58,8 +58,8 @@ class Done:
     operation: Operation
     parts: tuple[Operation, ...]
     boxes: tuple[Box, ...]
-    notes: tuple
-    known: dict
+    notes: tuple[Any, ...]
+    known: dict[object, Any]
 
 
 class Session:
@@ -90,7 +90,7 @@ class Session:
     """
 
     def __init__(self, case: Case, find: Find, describe: Describe = lambda scene, operation, change: None,
-                 limit_bytes: int = LIMIT_BYTES):
+                 limit_bytes: int = LIMIT_BYTES) -> None:
         self.original = case
         self.entries: tuple[Entry, ...] = ()
         self._find, self._describe, self._limit = find, describe, limit_bytes
@@ -174,7 +174,7 @@ class Session:
         """Go forth again; does nothing where there is nothing."""
         return self._step(self._after, self._before)
 
-    def _step(self, source: list, target: list) -> Box | None:
+    def _step(self, source: list[tuple[Entry, ...]], target: list[tuple[Entry, ...]]) -> Box | None:
         if not source:
             return None
         now = self.entries
@@ -227,15 +227,16 @@ class Session:
             self._done.append(done)
             return
         before = self.scene
-        done, known = self._perform(before, operation)
-        notes = tuple(self._describe(before, part, change) for part, change in done)
-        for part, change in done:
+        parts, known = self._perform(before, operation)
+        notes = tuple(self._describe(before, part, change) for part, change in parts)
+        for part, change in parts:
             self._history.do(change, self._find(part.disease).title)
-        self._done.append(Done(operation, tuple(part for part, _ in done), tuple(change.box for _, change in done),
+        self._done.append(Done(operation, tuple(part for part, _ in parts), tuple(change.box for _, change in parts),
                                notes, known))
         self.scene.measure_what_lasts()
 
-    def _perform(self, scene: Scene, operation: Operation) -> tuple[tuple[tuple[Operation, Change], ...], dict]:
+    def _perform(self, scene: Scene,
+                 operation: Operation) -> tuple[tuple[tuple[Operation, Change], ...], dict[object, Any]]:
         disease = self._find(operation.disease)
         if disease.parts is None:
             # Not `perform`: it would copy the whole case.

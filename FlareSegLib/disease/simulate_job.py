@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlareSegError
+
+if TYPE_CHECKING:
+    from .batch import Plan
 
 TASK = "simulate"
 
@@ -70,7 +73,7 @@ class SimulateJob:
                 raise FlareSegError("bad_option", f"The job's field {name} is not a {kinds[name].__name__}.")
         return cls(**{**given, "cases": tuple(map(str, given["cases"]))})
 
-    def plan(self):
+    def plan(self) -> Plan:
         """Return the batch's `Plan`.
 
         Raises

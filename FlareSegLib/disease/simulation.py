@@ -13,7 +13,7 @@ from .block import Change
 from .case import LABEL_OF, Case
 from .operation import Operation, perform
 from .placing import draw_in_organ
-from .quality import Verdict, contrast, judge_case, judge_operation
+from .quality import Finding, Verdict, contrast, judge_case, judge_operation
 from .recipe import Effect, Find, Recipe, Source, Step, source_of
 from .scene import Scene
 
@@ -72,7 +72,10 @@ def simulate(case: Case, operations: Iterable[Operation], find: Find, skip: bool
     FlareSegError
         See `operation.perform`; nothing has been changed then.
     """
-    scene, steps, findings, skipped = scene or ready_scene(case), [], [], []
+    scene = scene or ready_scene(case)
+    steps: list[Step] = []
+    findings: list[tuple[Finding, ...]] = []
+    skipped: list[str] = []
     for operation in operations:
         try:
             after, done = perform(find, scene, operation)
@@ -190,7 +193,8 @@ def reinstantiated(recipe: Recipe, scene: Scene, rng: np.random.Generator, find:
     return tuple(drawn)
 
 
-def _new_place(operation: Operation, depth_mm: float | None, scene: Scene, rng, find: Find, share: float):
+def _new_place(operation: Operation, depth_mm: float | None, scene: Scene, rng: np.random.Generator, find: Find,
+               share: float) -> tuple[float, ...]:
     """As deep as before; where that is unknown or outside, wherever the disease likes to be."""
     place = find(operation.disease).place
     if place is not None and (depth_mm is None or depth_mm < 0):

@@ -53,15 +53,15 @@ def find_sources(paths: list[str | Path], patients: str | Path | None = None) ->
     FlareSegError
         "bad_option", "not_found", "bad_training_data".
     """
-    paths = [Path(path) for path in paths]
-    for path in paths:
+    files = [Path(path) for path in paths]
+    for path in files:
         if not os.path.exists(path):  # unlike Path.exists never raises
             raise FlareSegError("not_found", f"{path} does not exist; check the path.")
-    if len(paths) == 1 and paths[0].is_dir():
-        sources = _of_dataset(find_raw_dataset(paths[0]))
-    elif paths and len(paths) % 2 == 0:
+    if len(files) == 1 and files[0].is_dir():
+        sources = _of_dataset(find_raw_dataset(files[0]))
+    elif files and len(files) % 2 == 0:
         sources = tuple(SourceCase(case_name(image), case_name(image), image, labels)
-                        for image, labels in zip(paths[::2], paths[1::2]))
+                        for image, labels in zip(files[::2], files[1::2]))
     else:
         raise FlareSegError("bad_option", "Give one data set's folder, or files in pairs: CT LABELS CT LABELS ….")
     names = [source.name for source in sources]

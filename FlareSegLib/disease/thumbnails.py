@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from .operation import Disease, draw, perform
 from .pictures import telling_slice
 from .scene import Scene
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 PHANTOM_SEED, PHANTOM_SIZE, PHANTOM_SPACING = 1, (272, 216, 84), (1.4, 1.4, 2.5)
 #: A lesion's picture shows so much around it.
 CLOSE_MM = 110.0
@@ -25,7 +29,7 @@ CLOSE_MM = 110.0
 ATTEMPTS = 5
 
 
-def thumbnail(disease: Disease, pixels: int = 128, organ: str = "", outlined: bool = False):
+def thumbnail(disease: Disease, pixels: int = 128, organ: str = "", outlined: bool = False) -> Image:
     """Draw a disease with its default parameters; the same picture every time.
 
     Parameters
@@ -83,6 +87,7 @@ def _example(scene: Scene, disease: Disease, organ: str) -> tuple[Case, tuple[Ch
                 raise
             continue
         return after.case, tuple(change for _, change in done)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _extent(case: Case, k: int, changes: tuple[Change, ...]) -> tuple[slice, slice]:
@@ -101,20 +106,20 @@ def _extent(case: Case, k: int, changes: tuple[Change, ...]) -> tuple[slice, sli
         length = min(round(side / mm[axis]), case.hu.shape[axis + 1])
         first = int(np.clip(round(middle - length / 2), 0, case.hu.shape[axis + 1] - length))
         found.append(slice(first, first + length))
-    return tuple(found)
+    return found[0], found[1]
 
 
 def _lesion_box(change: Change, k: int) -> tuple[slice, slice]:
     """Rows and columns of a lesion in a slice; of the whole change where nothing of it is a lesion."""
     cover = None if change.cover is None else change.cover[k - change.box[0].start] > 0.5
     if cover is None or not cover.any():
-        return change.box[1:]
+        return change.box[1], change.box[2]
     rows, columns = (np.flatnonzero(cover.any(axis=axis)) for axis in (1, 0))
     return (slice(change.box[1].start + int(rows[0]), change.box[1].start + int(rows[-1]) + 1),
             slice(change.box[2].start + int(columns[0]), change.box[2].start + int(columns[-1]) + 1))
 
 
-def _square(case: Case, k: int, rows: slice, columns: slice, pixels: int, outlined: bool):
+def _square(case: Case, k: int, rows: slice, columns: slice, pixels: int, outlined: bool) -> Image:
     from PIL import Image
 
     cut = Views(Volume(case.hu[:, rows, columns], case.grid.spacing), case.labels[:, rows, columns]).axial(k)

@@ -5,14 +5,14 @@ All maps are inverse ones, I'(x) = I(x + u(x)): they say from where a voxel take
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import UNKNOWN, Box
+from .case import UNKNOWN, Box, Vector
 from .coarse import box_around, coarse_steps, spread_out, spread_planes, thin_out
 
 NODE_MM = 2.5
@@ -27,13 +27,16 @@ MIXED = np.uint8(254)
 #: Voxels that are moved at a time; bounds the memory.
 SLAB = 2_000_000
 
+#: Slabs of a box: the first slice, which voxels move (k, j, i), where those take their values from (3, n).
+Sources = Iterator[tuple[int, np.ndarray, np.ndarray]]
 
-def push_margin(radii_mm: tuple, reach: float = 3.0) -> float:
+
+def push_margin(radii_mm: tuple[float, ...], reach: float = 3.0) -> float:
     """How far (mm) from its centre a lesion pushes: the block must reach as far."""
     return reach * max(radii_mm)
 
 
-def push(block: Block, centre, radii_mm: tuple, share: float, turn: np.ndarray | None = None,
+def push(block: Block, centre: Vector, radii_mm: tuple[float, ...], share: float, turn: np.ndarray | None = None,
          reach: float = 3.0) -> None:
     """Mass effect: an ellipsoid's own tissue shrinks, what is around it is pushed away, true to volume.
 
@@ -73,7 +76,8 @@ def push(block: Block, centre, radii_mm: tuple, share: float, turn: np.ndarray |
           _push_sources(block, middle, to_ball, share, reach, mobile))
 
 
-def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mobile: np.ndarray | None):
+def _push_sources(block: Block, middle: np.ndarray, to_ball: np.ndarray, share: float, reach: float,
+                  mobile: np.ndarray | None) -> Sources:
     """Where a push takes the voxels' values from, slab by slab, as `_pull` reads it."""
     spacing = np.array(block.grid.spacing[::-1], np.float32)
     for first, last in _slabs(block.hu.shape):
@@ -96,13 +100,13 @@ def _push_sources(block: Block, middle, to_ball, share: float, reach: float, mob
         yield first, moving, source
 
 
-def _offsets(shape, middle, every=(1, 1, 1)) -> list[np.ndarray]:
+def _offsets(shape: tuple[int, ...], middle: np.ndarray, every: tuple[int, ...] = (1, 1, 1)) -> list[np.ndarray]:
     """Index offsets from the centre along k, j, i, to be broadcast."""
     axes = [np.arange(n, dtype=np.float32) * step - np.float32(m) for n, m, step in zip(shape, middle, every)]
     return [axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]]
 
 
-def _squared(offsets, to_ball: np.ndarray) -> np.ndarray:
+def _squared(offsets: Sequence[np.ndarray], to_ball: np.ndarray) -> np.ndarray:
     """Squared radius in units of the ball, float32."""
     form = (to_ball.T @ to_ball).astype(np.float32)
     k, j, i = offsets
@@ -119,7 +123,8 @@ def _squeeze(squared: np.ndarray, share: float, reach: float) -> np.ndarray:
     return np.cbrt(1 - np.float32(share) * fading / np.maximum(squared * radius, 1))
 
 
-def _in_sight(nodes: np.ndarray, steps, middle, to_ball, reach: float) -> np.ndarray:
+def _in_sight(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray,
+              reach: float) -> np.ndarray:
     """Mobility as it is seen from the centre: the lowest on the way; within the ellipsoid that of its surface."""
     if nodes.min() == 1:
         return nodes
@@ -142,7 +147,8 @@ def _in_sight(nodes: np.ndarray, steps, middle, to_ball, reach: float) -> np.nda
     return result
 
 
-def _kept_unfolded(nodes, steps, middle, to_ball, share, reach, block: Block) -> float:
+def _kept_unfolded(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray, share: float,
+                   reach: float, block: Block) -> float:
     """The share, halved until nothing folds; the smallest determinant goes to the block.
 
     For x -> c + s(x)(x - c) the determinant is s²(s + (x - c)·grad s).
@@ -203,7 +209,7 @@ def mobility(block: Block, every: int = 1, feather_mm: float = 15.0, air_ml: flo
     return t * t * (3 - 2 * t)
 
 
-def _fitted(nodes: np.ndarray, shape, steps) -> np.ndarray:
+def _fitted(nodes: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...]) -> np.ndarray:
     """As many nodes as a box of this shape has at these steps."""
     counts = [-(-(n - 1) // step) + 1 for n, step in zip(shape, steps)]
     missing = [(0, max(0, count - n)) for count, n in zip(counts, nodes.shape)]
@@ -220,7 +226,7 @@ def large_parts(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndar
     return large[parts]
 
 
-def determinant(displacement: np.ndarray, node_mm) -> np.ndarray:
+def determinant(displacement: np.ndarray, node_mm: Vector) -> np.ndarray:
     """Determinant of x -> x + u(x) at each node, by finite differences; u (3, k, j, i) and node distances in mm."""
     rows = [np.gradient(part, *node_mm) if min(part.shape) > 1 else [np.zeros_like(part)] * 3 for part in displacement]
     (a, b, c), (d, e, f), (g, h, i) = [[slope + (r == s) for s, slope in enumerate(row)] for r, row in enumerate(rows)]
@@ -263,7 +269,7 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, ...], halving
         _pull(block, box, _warp_sources(block.labels[box], displacement[(slice(None), *nodes)], steps, spacing))
 
 
-def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps, spacing):
+def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps: tuple[int, ...], spacing: np.ndarray) -> Sources:
     """Where a warp takes a box's values from, slice by slice, as `_pull` reads it."""
     shape = labels.shape
     j, i = (axis.ravel() for axis in np.indices(shape[1:], np.float32))
@@ -278,13 +284,13 @@ def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps, spacing):
         yield k, moving[None], source
 
 
-def _slabs(shape) -> Iterator[tuple[int, int]]:
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     thickness = max(1, SLAB // (shape[1] * shape[2]))
     for first in range(0, shape[0], thickness):
         yield first, min(first + thickness, shape[0])
 
 
-def _pull(block: Block, box: Box, sources) -> None:
+def _pull(block: Block, box: Box, sources: Sources) -> None:
     """Give the voxels of a box of the block new values from where `sources` says.
 
     `sources` yields a slab's first slice, which of its voxels move (bool: k, j, i), and where those take their values
@@ -337,7 +343,7 @@ def _mixed_cells(labels: np.ndarray) -> np.ndarray:
     return low != high
 
 
-def _with_next(choose, values: np.ndarray, axis: int) -> np.ndarray:
+def _with_next(choose: np.ufunc, values: np.ndarray, axis: int) -> np.ndarray:
     """The lower (or higher) one of each value and the next along an axis."""
     result = values.copy()
     before, after = (tuple(part if a == axis else slice(None) for a in range(3))
@@ -346,7 +352,7 @@ def _with_next(choose, values: np.ndarray, axis: int) -> np.ndarray:
     return result
 
 
-def _voted(labels: np.ndarray, source: np.ndarray, cell, stored: np.ndarray) -> np.ndarray:
+def _voted(labels: np.ndarray, source: np.ndarray, cell: np.ndarray, stored: np.ndarray) -> np.ndarray:
     """The label with most of the trilinear weight at each source; between equals the stored one, where it is one."""
     part = source - np.asarray(cell, np.float32)
     corners, weights = [], []

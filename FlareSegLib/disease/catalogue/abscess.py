@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..block import Change, PatientPoints, add, coverage, replace, soft_step
+from ...shapes import Shape
+from ..block import Block, Change, PatientPoints, add, coverage, replace, soft_step
 from ..bodies import lobulated, random_direction
 from ..coarse import coarse_steps, node_points, spread_out
 from ..focal import finish, make_room, noise_over, organ_share, soft_tissue, tissue_noise
@@ -40,8 +41,8 @@ def edit(scene: Scene, operation: Operation) -> Change:
     """Put one abscess into the scene."""
     p: Abscess = operation.parameters
     organ, seed = scene.organ(operation.organ), operation.seed
-    shape = lobulated(operation.centre, p.diameter, seed, lobes=4, irregularity=0.04)
-    block = make_room(scene, shape.grown(OEDEMA_MM), operation.centre, (p.diameter / 2,) * 3, p.mass_effect)
+    shape = lobulated(operation.place, p.diameter, seed, lobes=4, irregularity=0.04)
+    block = make_room(scene, shape.grown(OEDEMA_MM), operation.place, (p.diameter / 2,) * 3, p.mass_effect)
     noise = tissue_noise(scene, block, operation.organ, seed)
     inside, room = organ_share(block, operation.organ), soft_tissue(block)
     add(block, _halo(block, shape) * inside, np.float32(OEDEMA_HU * (organ.median > 60)), organ.median)
@@ -56,14 +57,14 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _halo(block, shape) -> np.ndarray:
+def _halo(block: Block, shape: Shape) -> np.ndarray:
     """Oedema: 1 in the abscess, falling to 0 over `OEDEMA_MM` around it; soft, so that coarse nodes tell it."""
     steps = coarse_steps(block.grid.spacing, HALO_NODE_MM)
     distance = shape.distance(PatientPoints(*node_points(block.grid, block.box, steps)))
     return soft_step(spread_out(distance, steps, block.hu.shape) - OEDEMA_MM / 2, OEDEMA_MM)
 
 
-def _septa(block, cavity: np.ndarray, operation: Operation) -> np.ndarray:
+def _septa(block: Block, cavity: np.ndarray, operation: Operation) -> np.ndarray:
     """Thin walls between chambers of the cavity, 0 to 1: where two of their centres are equally far."""
     p: Abscess = operation.parameters
     walls = np.zeros(block.hu.shape, np.float32)
@@ -88,13 +89,13 @@ def _chambers(operation: Operation, rng: np.random.Generator) -> list[np.ndarray
     p: Abscess = operation.parameters
     centres: list[np.ndarray] = []
     while len(centres) <= p.septa:
-        drawn = [np.asarray(operation.centre) + random_direction(rng) * p.diameter * rng.uniform(0.2, 0.4)
+        drawn = [np.asarray(operation.place) + random_direction(rng) * p.diameter * rng.uniform(0.2, 0.4)
                  for _ in range(CHAMBER_DRAWS)]
         centres.append(max(drawn, key=lambda at: min((np.linalg.norm(at - other) for other in centres), default=0.0)))
     return centres
 
 
-def _gas(block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _gas(block: Block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Bubbles in the anterior part of the cavity: the patient lies on the back."""
     cavity = pus > 0.95
     if not cavity.any():

@@ -77,7 +77,8 @@ def slice_profile(thickness_mm: float, spacing_mm: float) -> np.ndarray:
     return weights
 
 
-def _filter(values: np.ndarray, spacing, kernel: float, weights: np.ndarray, mode: str = "nearest") -> None:
+def _filter(values: np.ndarray, spacing: tuple[float, ...], kernel: float, weights: np.ndarray,
+            mode: str = "nearest") -> None:
     """Blur or sharpen slices (k, j, i) in plane, then mix neighbouring ones; in place."""
     if kernel:
         sigma = [(kernel * SOFTEST_MM if kernel > 0 else SHARP_MM) / mm for mm in spacing[1::-1]]
@@ -111,7 +112,7 @@ def _steps(block: Block) -> tuple[int, ...]:
     return (1, *coarse_steps(block.grid.spacing, NODE_MM)[1:])
 
 
-def _smooth_in_plane(nodes: np.ndarray, block: Block, steps, sigma_mm: float) -> np.ndarray:
+def _smooth_in_plane(nodes: np.ndarray, block: Block, steps: tuple[int, ...], sigma_mm: float) -> np.ndarray:
     sigma = [0.0, *(sigma_mm / (mm * step) for mm, step in zip(block.grid.spacing[1::-1], steps[1:]))]
     return ndimage.gaussian_filter(nodes, sigma, mode="nearest", truncate=3.0)
 

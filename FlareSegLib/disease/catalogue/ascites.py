@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import ndimage
 
 from ...errors import FlareSegError
 from ..block import Block, Change, blurred_like_scan, replace
-from ..case import LABEL_OF, Grid
+from ..case import LABEL_OF, Grid, Vector
 from ..cavity import wall, wall_on_voxels
 from ..coarse import box_around, coarse_steps, node_points, spread_out, thin_out
 from ..fractal import fractal_noise
@@ -74,15 +75,15 @@ def edit(scene: Scene, operation: Operation) -> Change:
     wave = fractal_noise(points, operation.seed, 14.0, octaves=2) * np.float32(WAVE_MM)
     # The patient lies on the back; y points there.
     order = near + wave - np.float32(GRAVITY) * points[1]
-    wide = _widened(block, free, p.hu)
+    there_too = _widened(block, free, p.hu)
     node_ml = block.grid.voxel_ml * np.prod(steps)
     if (room > POSSIBLE).sum() * node_ml < LEAST_ML:
         raise FlareSegError("disease_not_placed", "There is too little fat around the organs to give way to fluid.")
-    cover = spread_out(_filled(room, order, p.volume / node_ml), steps, wide.shape) * wide
+    cover = spread_out(_filled(room, order, p.volume / node_ml), steps, there_too.shape) * there_too
     # Borders hold more or less than the nodes tell; what is missing or too much shows once it is filled.
     there = max(float(cover.sum(dtype=np.float64)) * block.grid.voxel_ml, 1.0)
     volume = p.volume * min(p.volume / there, 2.0)
-    cover = spread_out(_filled(room, order, volume / node_ml), steps, wide.shape) * wide
+    cover = spread_out(_filled(room, order, volume / node_ml), steps, there_too.shape) * there_too
     return _pour(scene, block, cover, p.hu, operation.seed)
 
 
@@ -94,7 +95,9 @@ def edit_effusion(scene: Scene, operation: Operation) -> Change:
     lung = _lungs(thin_out(case.hu, steps), wall(scene, case.grid.whole, steps), node_ml)
     if not lung.any():
         raise FlareSegError("disease_not_placed", "The scan shows no lung for fluid to lie behind.")
-    nodes, box = box_around(lung, steps, case.hu.shape, MARGIN)
+    whole = box_around(lung, steps, case.hu.shape, MARGIN)
+    assert whole is not None, "there is some lung"
+    nodes, box = whole
     lung, points = lung[nodes], node_points(case.grid, box, steps)
     wave = fractal_noise(points, operation.seed, 25.0, octaves=1)
     order = MENISCUS * _edge(lung, node_mm) + wave - points[1]
@@ -104,21 +107,23 @@ def edit_effusion(scene: Scene, operation: Operation) -> Change:
     closed = ndimage.binary_closing(np.pad(lung, 2), iterations=2)[2:-2, 2:-2, 2:-2]
     deep = np.clip(_edge(closed, node_mm) / 5, 0, 1)
     # From here on only where there is fluid.
-    wet, inner = box_around(full > 0, steps, [part.stop - part.start for part in box], MARGIN)
+    fluid = box_around(full > 0, steps, tuple(part.stop - part.start for part in box), MARGIN)
+    assert fluid is not None, "some lung is filled"
+    wet, inner = fluid
     block = scene.block_of(tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, inner)))
     cover, deep = (spread_out(part[wet], steps, block.hu.shape) for part in (full, deep))
     cover *= _widened(block, _between(block, -1100.0, LUNG_HU), p.hu) | (deep > 0.9)
     return _pour(scene, block, cover, p.hu, operation.seed)
 
 
-def _chest(scene: Scene, block: Block, steps) -> np.ndarray:
+def _chest(scene: Scene, block: Block, steps: tuple[int, ...]) -> np.ndarray:
     """bool, nodes along k: slices in which the lungs take up much of the trunk; fat there lies in the mediastinum."""
     hu, outside = thin_out(block.hu, steps), wall(scene, block.box, steps) > 0.5
     lung = _lungs(hu, outside, block.grid.voxel_ml * np.prod(steps))
     return lung.sum(axis=(1, 2)) > CHEST_SHARE * np.maximum((~outside).sum(axis=(1, 2)), 1)
 
 
-def _nodes(grid: Grid):
+def _nodes(grid: Grid) -> tuple[tuple[int, ...], np.ndarray]:
     steps = coarse_steps(grid.spacing, NODE_MM)
     return steps, np.array([mm * step for mm, step in zip(reversed(grid.spacing), steps)])
 
@@ -130,7 +135,7 @@ def _between(block: Block, low: float, high: float) -> np.ndarray:
     return (smooth > low) & (smooth < high) & (block.labels == 0)
 
 
-def _far(block: Block, names, steps, node_mm) -> np.ndarray:
+def _far(block: Block, names: Iterable[str], steps: tuple[int, ...], node_mm: Vector) -> np.ndarray:
     """Distance (mm) to organs, on the nodes; far where there are none."""
     organs = thin_out(np.isin(block.labels, [LABEL_OF[name] for name in names]), steps) > 0.5
     if not organs.any():
@@ -138,7 +143,7 @@ def _far(block: Block, names, steps, node_mm) -> np.ndarray:
     return ndimage.distance_transform_edt(~organs, node_mm).astype(np.float32)
 
 
-def _edge(mask: np.ndarray, node_mm) -> np.ndarray:
+def _edge(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
     """Distance (mm) from inside a mask to what lies outside it."""
     return ndimage.distance_transform_edt(mask, node_mm).astype(np.float32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..block import Block, Change, blurred_like_scan
 from ..case import UNKNOWN
 from ..cavity import wall
 from ..focal import tissue_noise
-from ..growth import MARGIN_MM, flow_steps, make_up_noise, scale, scale_organ
+from ..growth import MARGIN_MM, Weight, flow_steps, make_up_noise, scale, scale_organ
 from ..operation import Disease, Operation
 from ..parameters import choice, quantity
 from ..removal import FAT_HU, remove
@@ -105,24 +106,24 @@ def edit_lobe(scene: Scene, operation: Operation) -> Change:
     return scale_organ(scene, "liver", factor, weight, seed=operation.seed).change()
 
 
-def right_of(scene: Scene, share: float = RIGHT_SHARE):
+def right_of(scene: Scene, share: float = RIGHT_SHARE) -> Weight:
     """Weight for `scale_organ`: 1 in the liver's right lobe, 0 in the left one; `share` of its volume lies right."""
     border = np.quantile(_rightwards(_in_liver(scene)), 1 - share)
 
-    def weight(points):
+    def weight(points: Sequence[np.ndarray]) -> np.ndarray:
         return np.clip((_rightwards(points) - border) / LOBES_MM + 0.5, 0, 1)
 
     return weight
 
 
-def _in_liver(scene: Scene) -> tuple:
+def _in_liver(scene: Scene) -> tuple[np.ndarray, ...]:
     """x, y, z (LPS, mm) of every 29th voxel of the liver."""
     liver = scene.organ("liver")
     inside = np.argwhere(scene.case.labels[liver.box] == liver.label)[::29] + [part.start for part in liver.box]
     return tuple(scene.case.grid.point_of(inside).T)
 
 
-def _rightwards(points):
+def _rightwards(points: Sequence[np.ndarray]) -> np.ndarray:
     """Along the normal of the plane through gallbladder and vena cava, which runs backwards to the middle."""
     x, y, z = points
     return -x + 0.3 * y - 0.1 * z

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...shapes import Shape
 from ..block import Change, coverage, replace
 from ..branching import draw_ends, portal_paths, tree
 from ..focal import make_room, soft_tissue, tissue_noise
@@ -78,7 +79,7 @@ def _rng(operation: Operation) -> np.random.Generator:
     return np.random.default_rng((operation.seed, 11))
 
 
-def _fill(scene: Scene, operation: Operation, body, texture_hu: float, broken: bool = False) -> Change:
+def _fill(scene: Scene, operation: Operation, body: Shape, texture_hu: float, broken: bool = False) -> Change:
     """Put something of its own HU into a tree; labels stay. Gas does not fill it everywhere."""
     block = make_room(scene, body)
     points = (block.points.x, block.points.y, block.points.z)

@@ -47,10 +47,10 @@ def edit(scene: Scene, operation: Operation) -> Change:
     p = operation.parameters
     turn = random_turn(np.random.default_rng((operation.seed, 1)))
     along = direction.aimed(turn[:, 0], p)
-    shape = lump(operation.centre, p.diameter, operation.seed, 0.2, p.elongation,
+    shape = lump(operation.place, p.diameter, operation.seed, 0.2, p.elongation,
                  direction.turn_between(turn[:, 0], along) @ turn)
     block = make_room(scene, shape)
-    block.axis = operation.centre, tuple(operation.centre + along * p.diameter / 2 * p.elongation ** (2 / 3))
+    block.axis = operation.place, tuple(operation.place + along * p.diameter / 2 * p.elongation ** (2 / 3))
     cover = coverage(block, shape)
     replace(block, cover, np.float32(p.hu), tissue_noise(scene, block, operation.organ, operation.seed))
     return finish(block, operation, cover)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     p: CirrhoticLiver = operation.parameters
     right = right_of(scene)
 
-    def weight(points):
+    def weight(points: Sequence[np.ndarray]) -> np.ndarray:
         share = right(points)
         return share * np.log(p.right) + (1 - share) * np.log(p.left)
 

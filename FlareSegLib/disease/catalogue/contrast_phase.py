@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..block import Block, Change
 from ..blood import BLOOD_HU, Blood, find_blood
-from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN
+from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN, Vector
 from ..coarse import coarse_steps, node_points, spread_out, spread_planes, thin_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation
@@ -105,7 +105,8 @@ def _unenhanced(smooth: np.ndarray) -> np.ndarray:
     return np.float32(-0.9) * excess * np.clip((500 - smooth) / 100, 0, 1)
 
 
-def _changed_blood(smooth, arterial, source: str, phase: str, blood: Blood, patient: float) -> np.ndarray:
+def _changed_blood(smooth: np.ndarray, arterial: np.ndarray, source: str, phase: str, blood: Blood,
+                   patient: float) -> np.ndarray:
     """Change of what lies above `BLOOD_HU`: as the aorta near it, as the veins elsewhere."""
     result = np.zeros_like(smooth)
     for share, tissue, level in ((arterial, "aorta", blood.artery_hu), (1 - arterial, "portal vein", blood.vein_hu)):
@@ -157,7 +158,8 @@ def _smooth_within(block: Block, inside: np.ndarray, sigma_mm: float) -> np.ndar
     return level + sums / np.maximum(weight, 1e-3)
 
 
-def _parenchyma(scene: Scene, block: Block, name: str, inside, look, p: ContrastPhase, patient, seed) -> np.ndarray:
+def _parenchyma(scene: Scene, block: Block, name: str, inside: np.ndarray, look: np.ndarray, p: ContrastPhase,
+                patient: float, seed: int) -> np.ndarray:
     """Liver, spleen, pancreas: an even change; their vessels change as blood does."""
     median, target = scene.organ(name).median, _target(p.phase, name, patient)
     change = np.full(look.shape, np.float32(target - median))
@@ -178,7 +180,8 @@ def _stripes(block: Block, seed: int) -> np.ndarray:
     return spread_out(np.sin(np.float32(2.6) * noise), steps, block.hu.shape)
 
 
-def _kidney(scene: Scene, block: Block, inside, look, p: ContrastPhase, patient: float, seed: int) -> np.ndarray:
+def _kidney(scene: Scene, block: Block, inside: np.ndarray, look: np.ndarray, p: ContrastPhase, patient: float,
+            seed: int) -> np.ndarray:
     """Kidneys: cortex and medulla each to their own HU, as the scan shows them or, where it does not, by depth."""
     cortex = _cortex(block, inside, seed)
     outer, inner = inside & (cortex > 0.8), inside & (cortex < 0.2)
@@ -206,7 +209,7 @@ def _cortex(block: Block, inside: np.ndarray, seed: int) -> np.ndarray:
     return spread_out(np.maximum(rim, np.clip(1.5 * columns - 0.9, 0, 1)), steps, inside.shape)
 
 
-def _closed(mask: np.ndarray, node_mm) -> np.ndarray:
+def _closed(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
     """A kidney with its sinus."""
     if not mask.any():
         return mask

@@ -37,8 +37,8 @@ class Haemangioma:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one haemangioma into the scene."""
     p: Haemangioma = operation.parameters
-    shape = lobulated(operation.centre, p.diameter, operation.seed, lobes=4, irregularity=0.03)
-    block = make_room(scene, shape, operation.centre, (p.diameter / 2,) * 3, p.mass_effect)
+    shape = lobulated(operation.place, p.diameter, operation.seed, lobes=4, irregularity=0.03)
+    block = make_room(scene, shape, operation.place, (p.diameter / 2,) * 3, p.mass_effect)
     cover = coverage(block, shape, 1.0) * organ_share(block, operation.organ)
     noise = tissue_noise(scene, block, operation.organ, operation.seed)
     replace(block, cover, _target(scene, block, operation), noise)
@@ -69,10 +69,10 @@ def _nodules(operation: Operation, filled: float) -> Shape:
         if rng.random() < 0.35 * p.nodularity:
             continue
         size = radius * (0.18 + 0.55 * filled) * (1 + 0.6 * p.nodularity * rng.uniform(-1, 1))
-        balls.append(ellipsoid(tuple(np.asarray(operation.centre) + direction * (1.02 * radius - 0.45 * size)),
+        balls.append(ellipsoid(tuple(np.asarray(operation.place) + direction * (1.02 * radius - 0.45 * size)),
                                (size,) * 3))
     if not balls:
-        balls = [ellipsoid(operation.centre, (0.3 * radius,) * 3)]
+        balls = [ellipsoid(operation.place, (0.3 * radius,) * 3)]
     return irregular(union(*balls, blend=0.1 * radius), 0.04 * radius, max(0.3 * radius, 1.5), operation.seed + 1)
 
 

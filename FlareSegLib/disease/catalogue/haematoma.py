@@ -10,10 +10,10 @@ from scipy import ndimage
 from ...errors import FlareSegError
 from ...shapes import Shape
 from .. import direction
-from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
+from ..block import Block, Change, PatientPoints, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import lump, random_direction
 from ..branching import bundle
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise
 from ..fractal import fractal_noise
@@ -62,7 +62,7 @@ class SubcapsularHaematoma:
 def edit_laceration(scene: Scene, operation: Operation) -> Change:
     """Tear an organ from its surface inwards."""
     p: Laceration = operation.parameters
-    surface, normal = outward(scene, operation.organ, operation.centre)
+    surface, normal = outward(scene, operation.organ, operation.place)
     rng = np.random.default_rng((operation.seed, 4))
     along = direction.aimed_inwards(0.25 * random_direction(rng) - normal, normal, operation)
     shape = tear(surface, along, p.length, p.width, operation.seed, p.branches, rng)
@@ -79,8 +79,8 @@ def edit_laceration(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def tear(surface, along, length_mm: float, width_mm: float, seed: int, branches: int, rng: np.random.Generator
-         ) -> Shape:
+def tear(surface: Vector, along: Vector, length_mm: float, width_mm: float, seed: int, branches: int,
+         rng: np.random.Generator) -> Shape:
     """Jagged clefts (LPS, mm): one from the surface along a vector, narrowing, and others that branch off it.
 
     They stand more or less upright, as injuries of the trunk's organs do, so that an axial slice shows lines.
@@ -94,17 +94,18 @@ def tear(surface, along, length_mm: float, width_mm: float, seed: int, branches:
     return bundle(clefts)
 
 
-def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.random.Generator) -> Shape:
+def _cleft(start: Vector, along: Vector, length_mm: float, width_mm: float, seed: int,
+           rng: np.random.Generator) -> Shape:
     """A flat cleft: it runs `along` from its start, as high as half its length, and ends in a point."""
     along = np.asarray(along, float) / np.linalg.norm(along)
     upright = np.array([0.0, 0.0, 1.0]) + 0.35 * random_direction(rng)
     across = np.cross(along, upright)
-    across /= max(np.linalg.norm(across), 1e-6)
+    across /= max(float(np.linalg.norm(across)), 1e-6)
     aside = np.cross(across, along)
     start, half_height = np.asarray(start, float), 0.3 * length_mm
     frame = np.stack([across, along, aside]).astype(np.float32)
 
-    def distance(points):
+    def distance(points: PatientPoints) -> np.ndarray:
         offset = [axis - np.float32(c) for axis, c in zip((points.x, points.y, points.z), start)]
         off, ahead, up = (sum(n * part for n, part in zip(row, offset)) for row in frame)
         thin = np.clip(1.05 - ahead / np.float32(length_mm), 0.15, 1)
@@ -127,7 +128,7 @@ def _cleft(start, along, length_mm: float, width_mm: float, seed: int, rng: np.r
     return Shape(distance, tuple(corners.min(axis=0)), tuple(corners.max(axis=0)))
 
 
-def _clot(block, hu: float, seed: int) -> np.ndarray:
+def _clot(block: Block, hu: float, seed: int) -> np.ndarray:
     """Blood is not the same everywhere: clots are denser."""
     points = (block.points.x, block.points.y, block.points.z)
     return (hu + 6 * fractal_noise(points, seed + 2, 7.0, octaves=1)).astype(np.float32)
@@ -136,7 +137,7 @@ def _clot(block, hu: float, seed: int) -> np.ndarray:
 def edit_crescent(scene: Scene, operation: Operation) -> Change:
     """Put a lens of blood under the capsule: it lifts the capsule, dents the organ, and belongs to none."""
     p: SubcapsularHaematoma = operation.parameters
-    surface, normal = outward(scene, operation.organ, operation.centre)
+    surface, normal = outward(scene, operation.organ, operation.place)
     half = min(p.width / 2, WIDEST * _radius(scene, operation))
     # A flat cylinder about the normal, deep enough for a surface that curves away.
     inner, outer = 4 * p.thickness + 0.6 * half, 3 * p.thickness
@@ -165,7 +166,7 @@ def _radius(scene: Scene, operation: Operation) -> float:
     pieces = scene.pieces(operation.organ)
     if not pieces:
         return 20.0
-    piece = min(pieces, key=lambda each: np.linalg.norm(np.subtract(each.centre, operation.centre)))
+    piece = min(pieces, key=lambda each: float(np.linalg.norm(np.subtract(each.centre, operation.place))))
     return float(np.cbrt(piece.volume_ml * 1000 * 0.75 / np.pi))
 
 
@@ -173,7 +174,8 @@ def _steps(block: Block) -> tuple[int, ...]:
     return coarse_steps(block.grid.spacing, NODE_MM)
 
 
-def lens(block: Block, surface, normal, thickness_mm: float, half_width_mm: float, seed: int) -> np.ndarray:
+def lens(block: Block, surface: Vector, normal: Vector, thickness_mm: float, half_width_mm: float,
+         seed: int) -> np.ndarray:
     """Thickness (mm) of a lens on nodes: largest at a point of the surface, falling to 0 at its rim.
 
     It counts how far aside of the normal a point lies; deep in the organ and on its other side there is nothing.
@@ -188,7 +190,7 @@ def lens(block: Block, surface, normal, thickness_mm: float, half_width_mm: floa
     return (np.float32(thickness_mm) * profile * np.clip(wave, 0.6, 1.4) * deep).astype(np.float32)
 
 
-def near_depth(block: Block, label: int, normal) -> np.ndarray:
+def near_depth(block: Block, label: int, normal: Vector) -> np.ndarray:
     """How far nodes lie below that part of an organ's surface that faces along a normal (mm; negative outside)."""
     steps = _steps(block)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -212,12 +214,12 @@ def near_depth(block: Block, label: int, normal) -> np.ndarray:
                                    mode="nearest")
 
 
-def _along_axes(block: Block, vector) -> np.ndarray:
+def _along_axes(block: Block, vector: Vector) -> np.ndarray:
     """A vector of the patient (LPS) along the array's k, j and i axes, mm."""
     return (np.linalg.inv(block.grid.matrix) @ np.asarray(vector) * block.grid.spacing)[::-1].astype(np.float32)
 
 
-def dent(block: Block, label: int, normal, thickness: np.ndarray) -> np.ndarray:
+def dent(block: Block, label: int, normal: Vector, thickness: np.ndarray) -> np.ndarray:
     """Make room under the capsule: it bulges by a part of the lens's thickness, the organ is pressed in by the rest.
 
     A little of the tissue in the lens's place is spread over it (`LEFT`, to be painted over); what is below is pressed

@@ -9,6 +9,7 @@ import numpy as np
 from ...shapes import Shape, union
 from ..block import Block, Change, coverage, replace
 from ..bodies import lump, random_direction
+from ..case import Vector
 from ..focal import (
     bulging_centre,
     dead_core,
@@ -56,7 +57,7 @@ class Hcc:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one mass and its satellites into the scene."""
     p: Hcc = operation.parameters
-    centre = bulging_centre(scene, operation.organ, operation.centre, p.diameter, p.exophytic)
+    centre = bulging_centre(scene, operation.organ, operation.place, p.diameter, p.exophytic)
     centre = settled(scene, operation.organ, centre, 0.9 * p.diameter / 2)
     shape = lump(centre, p.diameter, operation.seed, p.lobulation, elongation=1.1)
     satellites = _satellites(centre, operation)
@@ -70,7 +71,8 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, np.maximum.reduce([main, *covers]))
 
 
-def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise, operation: Operation) -> np.ndarray:
+def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise: np.ndarray,
+                operation: Operation) -> np.ndarray:
     """The mass: capsule, mosaic, dead tissue. Returns its cover."""
     p: Hcc = operation.parameters
     room = free_room(scene, block, operation.organ)
@@ -96,7 +98,7 @@ def _mosaic(block: Block, cover: np.ndarray, operation: Operation) -> np.ndarray
     return np.float32(MOSAIC_HU * p.mosaic) * (cells - (cells[inside].mean() if inside.any() else np.float32(0)))
 
 
-def _satellites(centre, operation: Operation) -> list[Shape]:
+def _satellites(centre: Vector, operation: Operation) -> list[Shape]:
     """Small nodules around the mass."""
     p: Hcc = operation.parameters
     rng = np.random.default_rng((operation.seed, 13))
@@ -114,7 +116,7 @@ def requested_difference(scene: Scene, operation: Operation) -> float:
     if p.difference is not None:
         return p.difference
     rng, phase = np.random.default_rng((operation.seed, 11)), PHASES.index(scene.phase)
-    mean = DIFFERENCE[phase]
+    mean = float(DIFFERENCE[phase])
     if scene.phase == "arterial" and rng.random() > HYPERVASCULAR:
         mean = HYPOVASCULAR_ARTERIAL
     return float(mean + np.clip(rng.standard_normal(), -1.4, 1.4) * SPREAD[phase])

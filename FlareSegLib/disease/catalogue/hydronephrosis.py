@@ -10,7 +10,7 @@ from scipy import ndimage
 from ...shapes import Shape, ellipsoid, tube, union
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import finish, free_room, make_room, tissue_noise
 from ..operation import BACKGROUND, JOIN, Disease, Operation
@@ -83,7 +83,7 @@ def _kidney(scene: Scene, operation: Operation) -> Kidney:
     pieces = scene.pieces(operation.organ)
     if not pieces:
         return _measured(scene, operation, None)
-    far = [np.linalg.norm(np.subtract(piece.centre, operation.centre)) for piece in pieces]
+    far = [np.linalg.norm(np.subtract(piece.centre, operation.place)) for piece in pieces]
     number = int(np.argmin(far))
     return scene._once(("kidney", number), lambda: _measured(scene, operation, pieces[number]))
 
@@ -94,7 +94,7 @@ def _measured(scene: Scene, operation: Operation, piece: Piece | None) -> Kidney
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     mask = thin_out(block.labels == LABEL_OF[operation.organ], steps) > 0.5
     points = np.stack(node_points(block.grid, block.box, steps), axis=-1)
-    middle = points[mask].mean(axis=0) if mask.any() else np.asarray(operation.centre, float)
+    middle = points[mask].mean(axis=0) if mask.any() else np.asarray(operation.place, float)
     up, length, width = _axes(points[mask])
     medial = np.array([1.0 if middle[0] < scene.middle_x else -1.0, -0.3, 0.0])
     hollow = points[_hollow(mask, block, steps, (points - middle) @ medial)]
@@ -114,13 +114,13 @@ def _axes(points: np.ndarray) -> tuple[np.ndarray, float, float]:
     return up, float(np.sqrt(20 * values[2])), float(np.sqrt(20 * values[1]))
 
 
-def _closed(mask: np.ndarray, node_mm) -> np.ndarray:
+def _closed(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
     """A mask without hollows narrower than twice `CLOSING_MM`."""
     near = ndimage.distance_transform_edt(~np.pad(mask, 1), node_mm) <= CLOSING_MM
     return (ndimage.distance_transform_edt(near, node_mm) > CLOSING_MM)[1:-1, 1:-1, 1:-1] | mask
 
 
-def _hollow(mask: np.ndarray, block: Block, steps, medially: np.ndarray) -> np.ndarray:
+def _hollow(mask: np.ndarray, block: Block, steps: tuple[int, ...], medially: np.ndarray) -> np.ndarray:
     """The largest hollow at the medial side; nothing where the labels have none."""
     node_mm = _node_mm(block, steps)
     parts, count = ndimage.label(_closed(mask, node_mm) & ~mask & (medially > -8.0))
@@ -132,7 +132,7 @@ def _hollow(mask: np.ndarray, block: Block, steps, medially: np.ndarray) -> np.n
     return parts == largest if sizes[largest] * np.prod(node_mm) / 1000 >= SINUS_ML else np.zeros_like(mask)
 
 
-def _node_mm(block: Block, steps) -> list[float]:
+def _node_mm(block: Block, steps: tuple[int, ...]) -> list[float]:
     return [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
 
 
@@ -147,9 +147,9 @@ def _below(block: Block, left: float, organ: str) -> np.ndarray:
 
 def _beside(block: Block, organ: str, kidney: Kidney) -> np.ndarray:
     """1 medially of the sinus, but for the kidney itself: there the pelvis may be, too."""
-    medially = sum(np.float32(n) * (axis - np.float32(c)) for n, axis, c in
-                   zip(kidney.medial, (block.points.x, block.points.y, block.points.z), kidney.sinus))
-    return soft_step(-medially - 2, 4.0) * (block.labels != LABEL_OF[organ])
+    x, y, z = (np.float32(n) * (axis - np.float32(c)) for n, axis, c in
+               zip(kidney.medial, (block.points.x, block.points.y, block.points.z), kidney.sinus))
+    return soft_step(-(x + y + z) - 2, 4.0) * (block.labels != LABEL_OF[organ])
 
 
 def _calyces(kidney: Kidney, pelvis: float, width: float, seed: int) -> Shape:

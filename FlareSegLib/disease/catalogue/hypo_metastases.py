@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...shapes import Shape
 from ..block import Block, Change, add, coverage, soft_step
 from ..bodies import lump
 from ..compositions import scattered
@@ -33,15 +34,15 @@ def edit(scene: Scene, operation: Operation) -> Change:
     """Put one metastasis into the scene."""
     p: HypoMetastasis = operation.parameters
     median, radius = scene.organ(operation.organ).median, p.diameter / 2
-    shape = lump(operation.centre, p.diameter, operation.seed, p.irregularity, elongation=1.15)
-    block = make_room(scene, shape.grown(3.0), operation.centre, (radius,) * 3, p.mass_effect)
+    shape = lump(operation.place, p.diameter, operation.seed, p.irregularity, elongation=1.15)
+    block = make_room(scene, shape.grown(3.0), operation.place, (radius,) * 3, p.mass_effect)
     cover = coverage(block, shape, p.edge) * organ_share(block, operation.organ)
     noise = tissue_noise(scene, block, operation.organ, operation.seed)
     add(block, cover, _difference(block, shape, p, radius), median, 0.1, noise)
     return finish(block, operation, cover)
 
 
-def _difference(block: Block, shape, p: HypoMetastasis, radius: float) -> np.ndarray:
+def _difference(block: Block, shape: Shape, p: HypoMetastasis, radius: float) -> np.ndarray:
     """HU that come on top: a darker core, and a brighter rim on the surface."""
     distance = shape.distance(block.points)
     core = soft_step(distance + 0.5 * radius, 0.5 * radius)

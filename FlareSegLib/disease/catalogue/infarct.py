@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .. import direction
-from ..block import Change, coverage, replace
+from ..block import Block, Change, coverage, replace
 from ..bodies import wedge
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise, to_middle
 from ..fractal import fractal_noise
@@ -37,7 +37,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     """Put one infarct into the scene; without contrast it hardly shows, as in patients."""
     p: Infarct = operation.parameters
     organ = scene.organ(operation.organ)
-    surface, normal = outward(scene, operation.organ, operation.centre)
+    surface, normal = outward(scene, operation.organ, operation.place)
     # Vessels come from the hilum, so wedges point to the organ's middle rather than straight down.
     inwards = to_middle(scene, operation.organ, surface) - normal
     inwards = direction.aimed_inwards(inwards / max(np.linalg.norm(inwards), 1e-6), normal, operation)
@@ -55,7 +55,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _rim(scene: Scene, organ: str, block) -> np.ndarray:
+def _rim(scene: Scene, organ: str, block: Block) -> np.ndarray:
     """1 within `RIM_MM` of the organ's surface."""
     inside = block.labels == scene.organ(organ).label
     distance = ndimage.distance_transform_edt(inside, block.grid.spacing[::-1]) - 0.5 * min(block.grid.spacing)

@@ -29,8 +29,8 @@ class LymphomaNodule:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one nodule into the scene: homogeneous, without a rim; vessels run on through it, thinned."""
     p: LymphomaNodule = operation.parameters
-    shape = lump(operation.centre, p.diameter, operation.seed, 0.06, elongation=1.1)
-    block = make_room(scene, shape.grown(3.0), operation.centre, (p.diameter / 2,) * 3, p.mass_effect)
+    shape = lump(operation.place, p.diameter, operation.seed, 0.06, elongation=1.1)
+    block = make_room(scene, shape.grown(3.0), operation.place, (p.diameter / 2,) * 3, p.mass_effect)
     cover = coverage(block, shape, p.edge) * organ_share(block, operation.organ)
     noise = tissue_noise(scene, block, operation.organ, operation.seed)
     add(block, cover, np.float32(p.difference), scene.organ(operation.organ).median, 0.3, noise)
@@ -64,7 +64,7 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
 
     larger = part(scene, SPLENOMEGALY, "spleen", np.random.default_rng((operation.seed, 999)),
                   Splenomegaly(factor=max(1.2, p.enlargement)))
-    return (*nodules, larger)
+    return nodules if larger is None else (*nodules, larger)
 
 
 DISEASES = (NODULE, Disease("lymphoma", "Lymphoma", "Nodules of lymphoma in an organ; the spleen is usually enlarged "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from .. import direction
 from ..block import Block, Change, blurred_like_scan, coverage, replace
 from ..bodies import random_direction, winding_tube
 from ..branching import bundle
+from ..case import Vector
 from ..focal import tissue_noise
 from ..metal import clip_streaks
 from ..operation import KEEP, Disease, Operation
@@ -62,7 +64,7 @@ def edit_clips(scene: Scene, operation: Operation) -> Change:
     return block.change()
 
 
-def rods(centres, length_mm: float, rng: np.random.Generator) -> Shape:
+def rods(centres: Sequence[Vector] | np.ndarray, length_mm: float, rng: np.random.Generator) -> Shape:
     """Clips (LPS, mm): short straight rods about their centres, each in a direction of its own."""
     ends = [(centre, length_mm / 2 * random_direction(rng)) for centre in np.asarray(centres, float)]
     return bundle([tube([centre - half, centre + half], CLIP_RADIUS_MM) for centre, half in ends])

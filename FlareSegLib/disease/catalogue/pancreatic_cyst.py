@@ -9,7 +9,7 @@ import numpy as np
 from ...shapes import Shape
 from ..block import Block, Change, replace, soft_step
 from ..bodies import lobulated, lump, random_direction
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Vector
 from ..focal import (
     bulging_centre,
     finish,
@@ -57,14 +57,14 @@ class Pseudocyst:
 def edit_cyst(scene: Scene, operation: Operation) -> Change:
     """Put one mucinous cyst into the gland; it belongs to it."""
     p: PancreaticCyst = operation.parameters
-    shape = lobulated(operation.centre, p.diameter, operation.seed, p.lobes, irregularity=0.02)
-    return _paint(scene, operation, shape, operation.centre, 0.5, False)
+    shape = lobulated(operation.place, p.diameter, operation.seed, p.lobes, irregularity=0.02)
+    return _paint(scene, operation, shape, operation.place, 0.5, False)
 
 
 def edit_pseudocyst(scene: Scene, operation: Operation) -> Change:
     """Put one pseudocyst beside the gland (or where its place says); it belongs to no organ."""
     p: Pseudocyst = operation.parameters
-    centre = operation.centre
+    centre: Vector = operation.place
     if scene.label_at(centre) == LABEL_OF[operation.organ]:
         centre = bulging_centre(scene, operation.organ, centre, p.diameter, p.outside)
         centre = settled(scene, operation.organ, centre, 0.9 * p.diameter / 2)
@@ -72,7 +72,7 @@ def edit_pseudocyst(scene: Scene, operation: Operation) -> Change:
     return _paint(scene, operation, shape, centre, 0.7, p.outside > 0.5)
 
 
-def _paint(scene: Scene, operation: Operation, shape: Shape, centre, wall_share: float, beside: bool) -> Change:
+def _paint(scene: Scene, operation: Operation, shape: Shape, centre: Vector, wall_share: float, beside: bool) -> Change:
     """Fluid, septa and a wall, which takes up a share of the gland's contrast."""
     p = operation.parameters
     block = make_room(scene, shape, centre, (p.diameter / 2,) * 3, p.mass_effect)
@@ -91,7 +91,7 @@ def _paint(scene: Scene, operation: Operation, shape: Shape, centre, wall_share:
     return finish(block, operation, cover)
 
 
-def _septa(block: Block, cavity: np.ndarray, centre, diameter: float, count: int, seed: int) -> np.ndarray:
+def _septa(block: Block, cavity: np.ndarray, centre: Vector, diameter: float, count: int, seed: int) -> np.ndarray:
     """Thin wavy walls across a cavity, 0 to 1, float32."""
     rng = np.random.default_rng((seed, 5))
     points = (block.points.x, block.points.y, block.points.z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,12 +68,12 @@ def edit(scene: Scene, operation: Operation) -> Change:
     """Put one mass into the scene: first the gland behind it shrinks, then the tumour grows, then the duct widens."""
     p: PancreaticMass = operation.parameters
     blocked = KINDS[p.kind].blocks_duct
-    shape = lump(operation.centre, p.diameter, operation.seed, 0.12 if blocked else 0.06, elongation=1.15)
+    shape = lump(operation.place, p.diameter, operation.seed, 0.12 if blocked else 0.06, elongation=1.15)
     axis = _axis(scene, operation.organ) if blocked and (p.duct > 0 or p.atrophy > 0) else None
     whole = scene.block_of(_reach(scene, operation, shape, axis))
     if axis is not None and p.atrophy > 0:
         _shrink_behind(scene, whole, operation, axis)
-    push(whole, operation.centre, (p.diameter / 2,) * 3, p.mass_effect, reach=PUSH_REACH)
+    push(whole, operation.place, (p.diameter / 2,) * 3, p.mass_effect, reach=PUSH_REACH)
     if axis is not None and p.duct > 0:
         _paint_duct(scene, whole, operation, _to_tail(medial_axis(whole, operation.organ), axis[-1]))
     block = whole.part(shape.lower, shape.upper, 8.0)
@@ -98,9 +99,10 @@ def _reach(scene: Scene, operation: Operation, shape: Shape, axis: np.ndarray | 
     around = scene.block(shape.lower, shape.upper, (PUSH_REACH - 1) * p.diameter / 2 + 4).box
     if axis is None:
         return around
-    behind = axis[along(axis, operation.centre):]
+    behind = axis[along(axis, operation.place):]
     gland = scene.grown(scene.organ(operation.organ).box, SHRINKING_REACH_MM if p.atrophy > 0 else 6.0)
     near = scene.case.grid.box(behind.min(axis=0), behind.max(axis=0), BEHIND_MM)
+    assert near is not None, "the gland lies in the scan"
     return tuple(slice(min(a.start, max(b.start, c.start)), max(a.stop, min(b.stop, c.stop)))
                  for a, b, c in zip(around, gland, near))
 
@@ -108,8 +110,8 @@ def _reach(scene: Scene, operation: Operation, shape: Shape, axis: np.ndarray | 
 def _shrink_behind(scene: Scene, block: Block, operation: Operation, axis: np.ndarray) -> None:
     """Atrophy of the gland between the tumour and the end of the tail; fat takes its place."""
     p: PancreaticMass = operation.parameters
-    start = along(axis, operation.centre)
-    ahead = np.maximum(np.linalg.norm(axis - np.asarray(operation.centre), axis=1) - p.diameter / 2, 0)
+    start = along(axis, operation.place)
+    ahead = np.maximum(np.linalg.norm(axis - np.asarray(operation.place), axis=1) - p.diameter / 2, 0)
     strength = np.where(np.arange(len(axis)) > start, np.clip(ahead / SHRINKING_MM, 0, 1), 0)
     if not strength.any():
         return
@@ -127,7 +129,7 @@ def _shrink_behind(scene: Scene, block: Block, operation: Operation, axis: np.nd
                   operation.seed + 7)
 
 
-def _nearest(axis: np.ndarray):
+def _nearest(axis: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Function from points (..., 3) to the index of the axis' nearest point."""
     from scipy.spatial import cKDTree
 
@@ -138,8 +140,8 @@ def _nearest(axis: np.ndarray):
 def _paint_duct(scene: Scene, block: Block, operation: Operation, axis: np.ndarray) -> None:
     """A duct of fluid from the tumour to the tail, widest where it is cut off; it stays in the gland and pancreas."""
     p: PancreaticMass = operation.parameters
-    start = along(axis, operation.centre)
-    far = np.linalg.norm(axis - np.asarray(operation.centre), axis=1)
+    start = along(axis, operation.place)
+    far = np.linalg.norm(axis - np.asarray(operation.place), axis=1)
     way = axis[(np.arange(len(axis)) >= start) & (far > CUT_OFF * p.diameter / 2)][: -int(TAIL_MM / 2)]
     if len(way) < 4:
         return

@@ -94,7 +94,7 @@ def _inflame(block: Block, fat: np.ndarray, distance: np.ndarray, reach_mm: floa
     block.hu += blurred_like_scan(block, share) * np.maximum(np.float32(INFLAMED_HU) - block.hu, 0)
 
 
-def _noise(block: Block, place, seed: int, bump_mm: float) -> np.ndarray:
+def _noise(block: Block, place: tuple[np.ndarray, ...], seed: int, bump_mm: float) -> np.ndarray:
     """Noise of SD 1 at some voxels (as `numpy.nonzero` gives them); on the whole grid it is read more quickly."""
     return fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2)[place]
 

@@ -32,7 +32,7 @@ class RenalCyst:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one cyst into the scene."""
     p: RenalCyst = operation.parameters
-    centre = bulging_centre(scene, operation.organ, operation.centre, p.diameter, p.exophytic)
+    centre = bulging_centre(scene, operation.organ, operation.place, p.diameter, p.exophytic)
     shape = lump(centre, p.diameter, operation.seed, irregularity=0.02)
     block = make_room(scene, shape, centre, (p.diameter / 2,) * 3, p.mass_effect)
     room = soft_tissue(block)
@@ -67,7 +67,7 @@ def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
     """Cysts of all sizes, inside and bulging."""
     p: PolycysticKidneys = operation.parameters
 
-    def drawn(rng):
+    def drawn(rng: np.random.Generator) -> RenalCyst:
         return replace_fields(sample(RenalCyst, rng), diameter=float(rng.uniform(6, p.largest)), mass_effect=0.8)
 
     return scattered(scene, SINGLE, operation, p.count, drawn)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...shapes import Shape
 from ..block import Block, Change, replace
 from ..bodies import lump
 from ..focal import (
@@ -81,7 +82,7 @@ class RenalMass:
 def edit(scene: Scene, operation: Operation) -> Change:
     """Put one mass into the scene."""
     p: RenalMass = operation.parameters
-    centre = bulging_centre(scene, operation.organ, operation.centre, p.diameter, p.exophytic)
+    centre = bulging_centre(scene, operation.organ, operation.place, p.diameter, p.exophytic)
     centre = settled(scene, operation.organ, centre, 0.9 * p.diameter / 2)
     shape = lump(centre, p.diameter, operation.seed, p.lobulation, elongation=1.12)
     block = make_room(scene, shape, centre, (p.diameter / 2,) * 3, p.mass_effect)
@@ -124,7 +125,8 @@ def _tissue(scene: Scene, block: Block, cover: np.ndarray, level: float, operati
     return np.float32(level) + uneven(block, cover, texture, max(0.2 * p.diameter, 5.0), operation.seed + 1)
 
 
-def _paint_core(block: Block, shape, cover, level: float, noise, operation: Operation) -> None:
+def _paint_core(block: Block, shape: Shape, cover: np.ndarray, level: float, noise: np.ndarray,
+                operation: Operation) -> None:
     """Fat in an angiomyolipoma; dead tissue in the middle of the others."""
     p: RenalMass = operation.parameters
     if p.kind == "angiomyolipoma":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -11,7 +12,7 @@ from ...errors import FlareSegError
 from ...shapes import tube
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF, Box
+from ..case import LABEL_OF, Box, Vector
 from ..cavity import wall
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, outward, tissue_noise
@@ -34,15 +35,15 @@ BOWEL_WALL_HU, BOWEL_HU, GAS_HU, WALL_MM = 65.0, 18.0, -850.0, 2.5
 CLIP_MM, CLIP_STREAKS = 6.0, 0.12
 
 
-def _infill():
+def _infill() -> Any:
     return choice("fat", ("fat", "bowel"), "What lies in its place")
 
 
-def _collapse(default: float):
+def _collapse(default: float) -> Any:
     return quantity(default, 0, 0.7, "", "Share of the room that neighbours fill", usual=(0.1, 0.6), main=False)
 
 
-def _clips():
+def _clips() -> Any:
     return quantity(2, 0, 6, "", "Clips", usual=(0, 4), whole=True)
 
 
@@ -102,7 +103,7 @@ def edit_absent(scene: Scene, operation: Operation) -> Change:
 def edit_wedge(scene: Scene, operation: Operation) -> Change:
     """Scoop a part out of an organ at its surface."""
     p: Resection = operation.parameters
-    surface, normal = outward(scene, operation.organ, operation.centre)
+    surface, normal = outward(scene, operation.organ, operation.place)
     # Round towards the inside, open to the outside: no sliver of the surface is left.
     cut = tube([surface - normal * 0.1 * p.diameter, surface + normal * 0.6 * p.diameter], p.diameter / 2)
     body = irregular(cut, 0.02 * p.diameter, 0.2 * p.diameter, operation.seed)
@@ -131,13 +132,13 @@ def edit_tail(scene: Scene, operation: Operation) -> Change:
     return _cut_off(scene, operation, axis * (1 if axis[0] >= 0 else -1), p.share)
 
 
-def _cut_off(scene: Scene, operation: Operation, towards, share: float) -> Change:
+def _cut_off(scene: Scene, operation: Operation, towards: Vector, share: float) -> Change:
     """Take out the share of an organ that lies farthest in a direction (LPS)."""
     organ = scene.organ(operation.organ)
     inside = scene.case.labels[organ.box] == organ.label
     points = node_points(scene.case.grid, organ.box, (1, 1, 1))
     rng = np.random.default_rng((operation.seed, 8))
-    towards = towards / np.linalg.norm(towards) + 0.08 * rng.standard_normal(3)
+    towards = np.asarray(towards) / np.linalg.norm(towards) + 0.08 * rng.standard_normal(3)
     height = sum(np.float32(n) * axis[inside] for n, axis in zip(towards, points))
     mask = np.zeros_like(inside)
     mask[inside] = height > np.quantile(height, 1 - share)
@@ -158,7 +159,8 @@ def _within(inner: Box, outer: Box) -> Box:
     return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer))
 
 
-def _take_out(scene: Scene, block_and_mask, operation: Operation, whole: bool = False) -> Change:
+def _take_out(scene: Scene, block_and_mask: tuple[Block, np.ndarray], operation: Operation,
+              whole: bool = False) -> Change:
     """Let neighbours fall in, take out the rest, put in what lies there now."""
     (block, mask), p, seed = block_and_mask, operation.parameters, operation.seed
     if not mask.any():
