@@ -8,6 +8,19 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers of programs that use the library; the test holds both lists together
+    from .errors import FlareSegError as FlareSegError
+    from .inference.segment import segment as segment
+    from .inference.segmentation import Segmentation as Segmentation
+    from .models.store import list_bundles as list_bundles
+    from .phantom.phantom import make_phantom as make_phantom
+    from .results.measurements import measure as measure
+    from .results.preview import write_preview as write_preview
+    from .results.writing import write_segmentation as write_segmentation
+    from .volumes.reading import read_volume as read_volume
+    from .volumes.volume import Volume as Volume
 
 __version__ = "0.1.0"
 

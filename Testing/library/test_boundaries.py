@@ -56,3 +56,10 @@ def test_a_model_is_loaded_and_run_without_torch_s_compiler():
             "print([m for m in ('torch._dynamo', 'torch._inductor', 'sympy', 'matplotlib') if m in sys.modules])")
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse((LIBRARY / "__init__.py").read_text(encoding="utf-8"))
+    declared = {alias.asname: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
+                for alias in node.names}
+    assert declared == FlareSegLib._PUBLIC
