@@ -116,14 +116,6 @@ class Canvas:
             image.GetPointData().GetScalars().Modified()
             image.Modified()
 
-    def write_all(self, case) -> None:
-        """Make the clones like new, whatever has become of their voxels."""
-        labels = from_axial(case.labels, self._order)
-        ct = volume_from_node(self.ct)
-        clone_segmentation(Volume(labels, ct.spacing, ct.origin, ct.direction), self.ct, self.segmentation.GetName(),
-                           self.segmentation)
-        self.write(case, tuple(slice(0, n) for n in case.hu.shape))
-
     def _label_image(self):
         """The one image that all segments share; made anew where something else has cropped or replaced it."""
         segmentation = self.segmentation.GetSegmentation()

@@ -15,7 +15,6 @@ from ..volumes.orientation import AxisOrder, from_axial, to_axial
 from ..volumes.volume import Volume
 
 #: k, j, i slices of a part of an axial array.
-#: k, j, i.
 Box = tuple[slice, ...]
 #: Three numbers: x, y, z in LPS mm, or along k, j, i.
 Vector = Sequence[float] | np.ndarray

@@ -31,11 +31,6 @@ SLAB = 2_000_000
 Sources = Iterator[tuple[int, np.ndarray, np.ndarray]]
 
 
-def push_margin(radii_mm: tuple[float, ...], reach: float = 3.0) -> float:
-    """How far (mm) from its centre a lesion pushes: the block must reach as far."""
-    return reach * max(radii_mm)
-
-
 def push(block: Block, centre: Vector, radii_mm: tuple[float, ...], share: float, turn: np.ndarray | None = None,
          reach: float = 3.0) -> None:
     """Mass effect: an ellipsoid's own tissue shrinks, what is around it is pushed away, true to volume.
@@ -48,7 +43,7 @@ def push(block: Block, centre: Vector, radii_mm: tuple[float, ...], share: float
     Parameters
     ----------
     block : Block
-        Reaches `push_margin` around the centre; changed in place, cover and wanted too.
+        Reaches `reach` times the longest half-axis around the centre; changed in place, cover and wanted too.
     centre : sequence of float
         LPS, mm.
     radii_mm : tuple of float

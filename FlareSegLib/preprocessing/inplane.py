@@ -35,11 +35,6 @@ class InPlanePlan:
         row, column = ((whole - part) // 2 for whole, part in zip(self.grid, self.resampled_shape))
         return row, column
 
-    @property
-    def is_identity(self) -> bool:
-        """True where the slice itself is the network's input."""
-        return self.slice_shape == self.resampled_shape == self.grid
-
 
 def plan_inplane(slice_shape: tuple[int, int], slice_spacing: tuple[float, float],
                  working_spacing: tuple[float, float], model_grid: tuple[int, int], divisor: int) -> InPlanePlan:
