@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 #: Tubes and remembered bodies know distances up to this far outside, mm; farther points get this value.
 REACH = 10.0
@@ -73,7 +74,7 @@ class Points:
 
 
 #: Of points with x, y, z, `box` and parts: `Points` of the phantom, `disease.block.PatientPoints` of a scan.
-Distance = Callable[[Any], np.ndarray]
+Distance = Callable[[Any], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..shapes import Shape
-from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid, Vector, extent
+from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Floats, Grid, Hu, Labels, Mask, Vector, extent
 from .coarse import grid_points
 from .noise import residual_sd
 
@@ -32,9 +32,9 @@ Axis = tuple[tuple[float, ...], tuple[float, ...]]
 class PatientPoints:
     """Points of a block in the patient, as `shapes.Shape` reads them: x, y, z in LPS, mm, float32 (k, j, i)."""
 
-    x: np.ndarray
-    y: np.ndarray
-    z: np.ndarray
+    x: Floats
+    y: Floats
+    z: Floats
 
     @cached_property
     def _extents(self) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -89,10 +89,10 @@ class Change:
     """
 
     box: Box
-    hu: np.ndarray
-    labels: np.ndarray
-    cover: np.ndarray | None = None
-    wanted: np.ndarray | None = None
+    hu: Hu
+    labels: Labels
+    cover: Floats | None = None
+    wanted: Floats | None = None
     jacobian: float = 1.0
     contrast_changed: bool = False
     axis: Axis | None = None
@@ -126,15 +126,15 @@ class Block:
 
     grid: Grid
     box: Box
-    hu: np.ndarray
-    labels: np.ndarray
-    before: np.ndarray
+    hu: Floats
+    labels: Labels
+    before: Hu
     psf_mm: float
     jacobian: float = 1.0
     outer: Block | None = None
     axis: Axis | None = None
-    cover: np.ndarray = field(init=False)
-    wanted: np.ndarray = field(init=False)
+    cover: Floats = field(init=False)
+    wanted: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         if self.outer is None:
@@ -185,7 +185,7 @@ Look = float | np.floating[Any] | np.ndarray
 
 
 def coverage(block: Block, shape: Shape, edge_mm: float = 0.0, blurred: bool = True,
-             grown: float | Sequence[float] = 0.0) -> np.ndarray:
+             grown: float | Sequence[float] = 0.0) -> Floats:
     """How far each voxel lies in a body, 0 to 1: partial volume, a soft edge, and the scan's own blur.
 
     Parameters
@@ -224,7 +224,7 @@ def sharpest_step_mm(block: Block) -> float:
 
 
 def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower: Vector, upper: Vector,
-            margin: float = 0.0, blurred: bool = True) -> np.ndarray:
+            margin: float = 0.0, blurred: bool = True) -> Floats:
     """Mean of a function over each voxel, then the scan's blur; zero outside the box from `lower` to `upper` (mm).
 
     The function may give several values a point, along a first axis.
@@ -244,19 +244,19 @@ def smeared(block: Block, value: Callable[[PatientPoints], np.ndarray], lower: V
     return blurred_like_scan(block, result) if blurred else result
 
 
-def soft_step(distance: np.ndarray, width_mm: float) -> np.ndarray:
+def soft_step(distance: Floats, width_mm: float) -> Floats:
     """1 inside, 0 outside, a smooth step of this width over the surface."""
     t = np.clip(np.float32(0.5) - distance / np.float32(max(width_mm, 1e-3)), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def blurred_like_scan(block: Block, values: np.ndarray) -> np.ndarray:
+def blurred_like_scan(block: Block, values: Floats) -> Floats:
     """Apply the scan's in-plane point spread; the slices' own thickness is already in the samples."""
     sigma = [block.psf_mm / mm for mm in block.grid.spacing[1::-1]]
     return ndimage.gaussian_filter(values, sigma, axes=(-2, -1), mode="nearest", truncate=3.0)
 
 
-def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | float = 0.0) -> None:
+def replace(block: Block, cover: Floats, target: Look, noise: Floats | float = 0.0) -> None:
     """Put a tissue of its own HU in place of what is there: fluid, fat, gas, blood, solid masses.
 
     Parameters
@@ -273,8 +273,8 @@ def replace(block: Block, cover: np.ndarray, target: Look, noise: np.ndarray | f
     _remember(block, cover, np.broadcast_to(np.asarray(target, np.float32), cover.shape))
 
 
-def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessels_kept: float = 1.0,
-        noise: np.ndarray | None = None) -> None:
+def add(block: Block, cover: Floats, difference: Look, tissue: float, vessels_kept: float = 1.0,
+        noise: Floats | None = None) -> None:
     """Shift the HU of what is there: it keeps its noise, its texture and, as far as `vessels_kept` says, its vessels.
 
     Parameters
@@ -305,7 +305,7 @@ def add(block: Block, cover: np.ndarray, difference: Look, tissue: float, vessel
     _remember(block, cover, np.broadcast_to(np.asarray(tissue + difference, np.float32), cover.shape))
 
 
-def _lacking(block: Block, core: np.ndarray, noise: np.ndarray) -> np.float32:
+def _lacking(block: Block, core: Mask, noise: Floats) -> np.float32:
     """How much of fresh noise brings that of a core to the scan's; independent noises add in squares."""
     if np.count_nonzero(core) < FEWEST_VOXELS:
         return np.float32(0)
@@ -314,12 +314,12 @@ def _lacking(block: Block, core: np.ndarray, noise: np.ndarray) -> np.float32:
     return np.float32(np.sqrt(max(0.0, 1 - (here / max(usual, 1e-3)) ** 2)))
 
 
-def _known(block: Block, cover: np.ndarray) -> np.ndarray:
+def _known(block: Block, cover: Floats) -> Floats:
     """No voxel of unknown organ is edited."""
     return np.where(block.labels == UNKNOWN, np.float32(0), cover) if (block.labels == UNKNOWN).any() else cover
 
 
-def _remember(block: Block, cover: np.ndarray, target: np.ndarray) -> None:
+def _remember(block: Block, cover: Floats, target: Floats) -> None:
     """Lay this lesion over those painted before."""
     painted = cover > 0
     share = cover[painted] / np.maximum(block.cover[painted], cover[painted])
@@ -327,6 +327,6 @@ def _remember(block: Block, cover: np.ndarray, target: np.ndarray) -> None:
     np.maximum(block.cover, cover, out=block.cover)
 
 
-def relabel(block: Block, cover: np.ndarray, label: int, over: tuple[int, ...] = (0,)) -> None:
+def relabel(block: Block, cover: Floats, label: int, over: tuple[int, ...] = (0,)) -> None:
     """Give the voxels that lie at least half in a lesion a label, where they have one of the labels `over`."""
     block.labels[(cover >= 0.5) & np.isin(block.labels, over)] = label

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .case import Vector
+from .case import Floats, Mask, Vector
 from .cavity import wall
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene
@@ -73,7 +73,7 @@ def _find_blood(scene: Scene) -> Blood:
                  _level(hu, veins, node_mm))
 
 
-def _find_spine(hu: np.ndarray, outside: np.ndarray, x: np.ndarray, y: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _find_spine(hu: Floats, outside: Mask, x: Floats, y: Floats, node_mm: Vector) -> Mask:
     """Vertebral bodies and arches, as a column along the spinal canal.
 
     The canal is what bone encloses near the middle; it says where the bodies lie however bright they are, and the aorta
@@ -97,7 +97,7 @@ def _find_spine(hu: np.ndarray, outside: np.ndarray, x: np.ndarray, y: np.ndarra
     return bodies | ((ahead < 10) & (np.abs(across) < OFF_MIDDLE_MM))
 
 
-def _find_aorta(large: np.ndarray, spine: np.ndarray, x: np.ndarray, y: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _find_aorta(large: Mask, spine: Mask, x: Floats, y: Floats, node_mm: Vector) -> Mask:
     """The large vessel on the spine and to the left: a round one in every slice."""
     if not spine.any():
         return spine
@@ -112,7 +112,7 @@ def _find_aorta(large: np.ndarray, spine: np.ndarray, x: np.ndarray, y: np.ndarr
     return large & ((x - middles[0]) ** 2 + (y - middles[1]) ** 2 < AORTA_MM**2)
 
 
-def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _touching(mask: Mask, other: Mask) -> Mask:
     """The connected parts of a mask that meet another one."""
     parts, count = ndimage.label(mask)
     met = np.zeros(count + 1, bool)
@@ -120,7 +120,7 @@ def _touching(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
     return met[parts] & mask
 
 
-def _opened(mask: np.ndarray, radius_mm: float, node_mm: Vector) -> np.ndarray:
+def _opened(mask: Mask, radius_mm: float, node_mm: Vector) -> Mask:
     """What of a mask balls of this radius reach."""
     deep = ndimage.distance_transform_edt(mask, node_mm) >= radius_mm
     if not deep.any():
@@ -128,6 +128,6 @@ def _opened(mask: np.ndarray, radius_mm: float, node_mm: Vector) -> np.ndarray:
     return mask & (ndimage.distance_transform_edt(~deep, node_mm) <= radius_mm + max(node_mm) / 2)
 
 
-def _level(hu: np.ndarray, mask: np.ndarray, node_mm: Vector) -> float | None:
+def _level(hu: Floats, mask: Mask, node_mm: Vector) -> float | None:
     inner = mask & (ndimage.distance_transform_edt(mask, node_mm) > 1.2 * max(node_mm))
     return float(np.median(hu[inner])) if np.count_nonzero(inner) > 20 else None

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..shapes import Shape, ellipsoid, tube, union
 from .block import PatientPoints
-from .case import Vector
+from .case import Floats, Mask, Vector
 from .fractal import fractal_noise
 
 #: Fractal noise of SD 1 hardly ever leaves this range; boxes reckon with it.
@@ -35,7 +35,7 @@ def irregular(shape: Shape, amount_mm: float, bump_mm: float, seed: int, octaves
     margin = NOISE_REACH * amount_mm
     octaves = min(octaves, 1 + int(np.log2(max(bump_mm / FINEST_MM, 1))))
 
-    def distance(points: PatientPoints) -> np.ndarray:
+    def distance(points: PatientPoints) -> Floats:
         # Only near the surface, where it tells; farther in and out it fades away.
         result = np.array(shape.distance(points), np.float32)
         near = np.abs(result) < 2 * margin
@@ -47,7 +47,7 @@ def irregular(shape: Shape, amount_mm: float, bump_mm: float, seed: int, octaves
     return Shape(distance, tuple(v - margin for v in shape.lower), tuple(v + margin for v in shape.upper))
 
 
-def _noise_where(mask: np.ndarray, points: PatientPoints, seed: int, bump_mm: float, octaves: int) -> np.ndarray:
+def _noise_where(mask: Mask, points: PatientPoints, seed: int, bump_mm: float, octaves: int) -> Floats:
     """Fractal noise at the points of a mask; where those are many, read on the whole grid, which is quicker there."""
     if points.x.ndim == 3 and np.count_nonzero(mask) > 0.05 * mask.size:
         return fractal_noise((points.x, points.y, points.z), seed, bump_mm, octaves)[mask]
@@ -93,7 +93,7 @@ def wedge(apex: Vector, base: Vector, half_angle_degrees: float, seed: int, irre
     axis = ((base - apex) / max(length, 1e-6)).astype(np.float32)
     sine, cosine = (np.float32(f(np.radians(half_angle_degrees))) for f in (np.sin, np.cos))
 
-    def distance(points: PatientPoints) -> np.ndarray:
+    def distance(points: PatientPoints) -> Floats:
         dx, dy, dz = (c - np.float32(a) for c, a in zip((points.x, points.y, points.z), apex))
         along = axis[0] * dx + axis[1] * dy + axis[2] * dz
         aside = np.sqrt(np.maximum(dx * dx + dy * dy + dz * dz - along * along, 0))

@@ -10,7 +10,7 @@ from scipy import ndimage
 from ..errors import FlareSegError
 from ..shapes import REACH, Shape, tube
 from .block import PatientPoints
-from .case import LABEL_OF, Vector
+from .case import LABEL_OF, Floats, Hu, Labels, Vector
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene
 
@@ -26,7 +26,7 @@ SMOOTH_NODES, POINT_MM = 2.0, 9.0
 
 def bundle(bodies: Sequence[Shape]) -> Shape:
     """Many bodies that are small beside the box that holds them all: each is only worked out where it is near."""
-    def distance(points: PatientPoints) -> np.ndarray:
+    def distance(points: PatientPoints) -> Floats:
         nearest = np.full(points.x.shape, REACH, np.float32)
         for body in bodies:
             box = points.box(np.subtract(body.lower, REACH), np.add(body.upper, REACH))
@@ -83,7 +83,7 @@ def portal_paths(scene: Scene, ends: Sequence[Vector]) -> list[np.ndarray]:
     return [_smooth(points[tuple(np.array(ways.traceback(stop)).T)]) for stop in stops]
 
 
-def _cost(hu: np.ndarray, labels: np.ndarray, liver_hu: float, steps: tuple[int, ...]) -> np.ndarray:
+def _cost(hu: Hu, labels: Labels, liver_hu: float, steps: tuple[int, ...]) -> np.ndarray:
     """What a millimetre costs at each node."""
     mean, inside = thin_out(hu, steps), thin_out(labels == LABEL_OF["liver"], steps) > 0.5
     cost = np.where(mean > liver_hu + VESSEL_HU, IN_VESSEL, np.where(inside, IN_LIVER, IN_TISSUE))
@@ -109,7 +109,7 @@ def _points_of(scene: Scene, organ: str) -> np.ndarray:
     return scene.case.grid.point_of(nodes * np.asarray(depth.steps) + [part.start for part in depth.box])
 
 
-def _smooth(path: np.ndarray) -> np.ndarray:
+def _smooth(path: Floats) -> np.ndarray:
     """The same way without the grid's corners, and with points `POINT_MM` apart."""
     if len(path) < 3:
         return path.astype(float)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import FlareSegError
 from ..evaluation.pairs import grid_difference
@@ -18,6 +19,12 @@ from ..volumes.volume import Volume
 Box = tuple[slice, ...]
 #: Three numbers: x, y, z in LPS mm, or along k, j, i.
 Vector = Sequence[float] | np.ndarray
+#: HU and labels of voxels as a case stores them; numbers of voxels, nodes or points as they are worked with; which of
+#: those are meant.
+Hu = npt.NDArray[np.int16]
+Labels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 LABEL_OF = {organ.name: organ.label for organ in FLARE_ORGANS}
 #: Voxels of which nobody knows the organ; no disease is put there and none changes them.
@@ -85,7 +92,7 @@ class Grid:
         return tuple(slice(int(a), int(b)) for a, b in zip(first, last)) if (first < last).all() else None
 
 
-def extent(mask: np.ndarray) -> Box | None:
+def extent(mask: Mask) -> Box | None:
     """The smallest box (k, j, i) of all True voxels; None where there are none."""
     rows, columns = np.asarray(mask.any(axis=2)), np.asarray(mask.any(axis=1))
     planes = [np.flatnonzero(part) for part in (rows.any(axis=1), rows.any(axis=0), columns.any(axis=0))]
@@ -106,11 +113,11 @@ class Case:
         Where the voxels are.
     """
 
-    hu: np.ndarray
-    labels: np.ndarray
+    hu: Hu
+    labels: Labels
     grid: Grid
 
-    def with_arrays(self, hu: np.ndarray, labels: np.ndarray) -> Case:
+    def with_arrays(self, hu: Hu, labels: Labels) -> Case:
         """Other voxels on the same grid."""
         return replace(self, hu=hu, labels=labels)
 

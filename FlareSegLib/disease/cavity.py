@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .case import LABEL_OF, Box
+from .case import LABEL_OF, Box, Floats, Mask
 from .coarse import between, coarse_steps, node_count, thin_out
 from .scene import Scene
 
@@ -16,7 +16,7 @@ OUTSIDE_HU = -400.0
 FAT_HU = -150.0, -30.0
 
 
-def wall(scene: Scene, box: Box, steps: tuple[int, ...]) -> np.ndarray:
+def wall(scene: Scene, box: Box, steps: tuple[int, ...]) -> Floats:
     """What lies outside the trunk's cavities, on the nodes of a box.
 
     Parameters
@@ -37,7 +37,7 @@ def wall(scene: Scene, box: Box, steps: tuple[int, ...]) -> np.ndarray:
     return between(nodes, axes)
 
 
-def wall_on_voxels(scene: Scene, box: Box) -> np.ndarray:
+def wall_on_voxels(scene: Scene, box: Box) -> Floats:
     """The same on every voxel of a box, float32."""
     return wall(scene, box, (1, 1, 1))
 
@@ -70,7 +70,7 @@ def _find_wall(scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
     return ((far < WALL_MM) & ~organs).astype(np.float32), steps
 
 
-def _touching_the_border(mask: np.ndarray) -> np.ndarray:
+def _touching_the_border(mask: Mask) -> Mask:
     """The connected parts of a mask (k, j, i) that touch a side of the slices."""
     parts, count = ndimage.label(mask)
     sides = np.concatenate([parts[:, [0, -1]].ravel(), parts[:, :, [0, -1]].ravel()])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
-from .case import Box, Grid, Vector
+from .case import Box, Floats, Grid, Mask, Vector
 
 #: Voxels that are spread at a time; they stay in the processor's cache.
 SLAB = 50_000
@@ -23,7 +23,7 @@ def node_count(shape: tuple[int, ...], steps: tuple[int, ...]) -> tuple[int, ...
     return tuple(-(-(n - 1) // step) + 1 for n, step in zip(shape, steps))
 
 
-def thin_out(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
+def thin_out(array: np.ndarray, steps: tuple[int, ...]) -> Floats:
     """Means around each node of an array (k, j, i), float32; the border's voxels go on outside."""
     for axis, (step, count) in enumerate(zip(steps, node_count(array.shape, steps))):
         if step == 1:
@@ -36,7 +36,7 @@ def thin_out(array: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     return np.asarray(array, np.float32) / np.float32(np.prod(steps))
 
 
-def spread_out(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+def spread_out(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> Floats:
     """Values between the nodes (linear) on every voxel of a box of this shape, float32."""
     nodes = np.asarray(nodes, np.float32)
     wide = _between(nodes, -1, np.arange(shape[2]) / steps[2])
@@ -60,7 +60,7 @@ def spread_planes(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, .
         yield _between(plane, -2, np.arange(shape[1]) / steps[1])
 
 
-def between(nodes: np.ndarray, axes: Sequence[np.ndarray]) -> np.ndarray:
+def between(nodes: np.ndarray, axes: Sequence[np.ndarray]) -> Floats:
     """Values (linear) at three axes of positions, in nodes along k, j, i; beyond the border the nearest. float32."""
     values = np.asarray(nodes, np.float32)
     for axis in (-1, -2, -3):
@@ -68,7 +68,7 @@ def between(nodes: np.ndarray, axes: Sequence[np.ndarray]) -> np.ndarray:
     return values
 
 
-def _between(values: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
+def _between(values: Floats, axis: int, at: np.ndarray) -> Floats:
     """Linear at positions between the nodes along an axis (counted from the last)."""
     last = values.shape[axis] - 1
     at = np.clip(at, 0, last)
@@ -84,8 +84,7 @@ def _between(values: np.ndarray, axis: int, at: np.ndarray) -> np.ndarray:
     return result
 
 
-def box_around(mask: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...],
-               margin: int = 1) -> tuple[Box, Box] | None:
+def box_around(mask: Mask, steps: tuple[int, ...], shape: tuple[int, ...], margin: int = 1) -> tuple[Box, Box] | None:
     """Where a mask of the nodes of a box (of this shape) is true, with a margin of so many nodes.
 
     Returns

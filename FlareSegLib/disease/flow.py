@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .case import Box, Vector
+from .case import Box, Floats, Vector
 from .warping import determinant, sample
 
 #: Soft tissue takes up movement over this distance.
@@ -89,7 +89,7 @@ def follow(tissue: Tissue, longest: float = np.inf) -> Iterator[tuple[float, np.
             return
 
 
-def _relaxed(displacement: np.ndarray, tissue: Tissue) -> np.ndarray | None:
+def _relaxed(displacement: Floats, tissue: Tissue) -> Floats | None:
     """The same, smoother where tissue is stretched most, so that its stretch spreads; None where it nearly folds."""
     tight = determinant(displacement, tissue.node_mm)
     if tight.min() < TIGHT_DETERMINANT:
@@ -102,7 +102,7 @@ def _relaxed(displacement: np.ndarray, tissue: Tissue) -> np.ndarray | None:
     return displacement if tight.min() > LOWEST_DETERMINANT else None
 
 
-def moved(values: np.ndarray, displacement: np.ndarray, node_mm: Vector) -> np.ndarray:
+def moved(values: Floats, displacement: Floats, node_mm: Vector) -> Floats:
     """What an inverse map (3, k, j, i; mm) makes of values on the same nodes; of several fields (n, k, j, i), too."""
     at = displacement / np.asarray(node_mm, np.float32)[:, None, None, None]
     for along, index in zip(at, np.ogrid[tuple(slice(0, n) for n in values.shape[-3:])]):
@@ -110,7 +110,7 @@ def moved(values: np.ndarray, displacement: np.ndarray, node_mm: Vector) -> np.n
     return sample(values.reshape(-1, *values.shape[-3:]), at).reshape(values.shape)
 
 
-def carried(displacement: np.ndarray, more: np.ndarray, node_mm: Vector) -> np.ndarray:
+def carried(displacement: Floats, more: Floats, node_mm: Vector) -> Floats:
     """First `displacement` happens to the tissue, then `more`; all are inverse maps, mm."""
     return more + moved(displacement, more, node_mm)
 
@@ -132,7 +132,7 @@ def _high(axis: int) -> Box:
     return tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
 
 
-def _solve(faces: list[np.ndarray], soft: np.ndarray, source: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _solve(faces: list[np.ndarray], soft: Floats, source: Floats, start: Floats) -> Floats:
     """The pressure (flat): what leaves a node through its faces, and what its softness takes up, is its source."""
     from scipy.sparse import diags
     from scipy.sparse.linalg import cg
@@ -153,7 +153,7 @@ def _solve(faces: list[np.ndarray], soft: np.ndarray, source: np.ndarray, start:
     return pressure.astype(np.float32)
 
 
-def _velocity(faces: list[np.ndarray], pressure: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _velocity(faces: list[np.ndarray], pressure: Floats, node_mm: Vector) -> Floats:
     """Mean of the fluxes through the faces on both sides of each node, mm in a unit of time."""
     velocity = np.zeros((3, *pressure.shape), np.float32)
     for axis, (face, mm) in enumerate(zip(faces, node_mm)):

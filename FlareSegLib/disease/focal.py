@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..shapes import Shape
 from .block import Block, Change, Look, blurred_like_scan, coverage, relabel, soft_step
-from .case import LABEL_OF, Vector, extent
+from .case import LABEL_OF, Floats, Vector, extent
 from .cavity import wall, whole_wall
 from .coarse import coarse_steps, node_points, spread_out, thin_out
 from .fractal import fractal_noise
@@ -55,7 +55,7 @@ def make_room(scene: Scene, shape: Shape, centre: Vector = (), radii: Vector = (
     return block.part(shape.lower, shape.upper, MARGIN_MM)
 
 
-def soft_tissue(block: Block) -> np.ndarray:
+def soft_tissue(block: Block) -> Floats:
     """1 where a lesion may grow, 0 in bone, lung and outside the body; float32, blurred like the scan.
 
     Gas in the bowel is no obstacle: a lesion takes its place.
@@ -67,12 +67,12 @@ def soft_tissue(block: Block) -> np.ndarray:
     return blurred_like_scan(block, (~closed).astype(np.float32)) if closed.any() else np.ones_like(block.hu)
 
 
-def organ_share(block: Block, organ: str) -> np.ndarray:
+def organ_share(block: Block, organ: str) -> Floats:
     """1 in an organ, 0 outside, float32, blurred like the scan: what confines a lesion to its organ."""
     return blurred_like_scan(block, (block.labels == LABEL_OF[organ]).astype(np.float32))
 
 
-def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
+def free_room(scene: Scene, block: Block, organ: str) -> Floats:
     """1 where a mass of an organ may grow, float32, not blurred: it flattens against what stands firm.
 
     That is bone (and what lies between ribs), lung, the wall of the trunk, the muscles of the back, and other organs,
@@ -93,8 +93,8 @@ def free_room(scene: Scene, block: Block, organ: str) -> np.ndarray:
     return room
 
 
-def grown_into(block: Block, shape: Shape, edge_mm: float, room: np.ndarray,
-               grown: float | Sequence[float] = 0.0) -> np.ndarray:
+def grown_into(block: Block, shape: Shape, edge_mm: float, room: Floats,
+               grown: float | Sequence[float] = 0.0) -> Floats:
     """A body's `coverage` where it has room; all of its border is as sharp as the scan."""
     return blurred_like_scan(block, coverage(block, shape, edge_mm, blurred=False, grown=grown) * room)
 
@@ -125,8 +125,8 @@ def settled(scene: Scene, organ: str, centre: Vector, radius_mm: float) -> np.nd
     return middle
 
 
-def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed: int, edge_mm: float = 2.0,
-            towards: Look = 0.0) -> np.ndarray:
+def patches(block: Block, cover: Floats, share: float, bump_mm: float, seed: int, edge_mm: float = 2.0,
+            towards: Look = 0.0) -> Floats:
     """Irregular patches that make up a share of a lesion, 0 to 1: fat, dead tissue.
 
     Parameters
@@ -149,14 +149,14 @@ def patches(block: Block, cover: np.ndarray, share: float, bump_mm: float, seed:
     return soft_step((np.float32(level) - field) * np.float32(bump_mm), edge_mm) * cover
 
 
-def uneven(block: Block, cover: np.ndarray, sd_hu: float, bump_mm: float, seed: int) -> np.ndarray:
+def uneven(block: Block, cover: Floats, sd_hu: float, bump_mm: float, seed: int) -> Floats:
     """HU that a solid mass is lighter and darker in places; mean 0 over the lesion."""
     bumps = noise_over(block, cover, seed, bump_mm)
     inside = cover > 0.5
     return np.float32(sd_hu) * (bumps - (bumps[inside].mean() if inside.any() else np.float32(0)))
 
 
-def noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float, octaves: int = 2) -> np.ndarray:
+def noise_over(block: Block, cover: Floats, seed: int, bump_mm: float, octaves: int = 2) -> Floats:
     """`fractal_noise` in the box that a lesion fills, 0 elsewhere: a block reaches as far as the lesion pushes."""
     noise, box = np.zeros_like(cover), extent(cover > 0)
     if box is not None:
@@ -165,14 +165,14 @@ def noise_over(block: Block, cover: np.ndarray, seed: int, bump_mm: float, octav
     return noise
 
 
-def dead_core(block: Block, shape: Shape, cover: np.ndarray, diameter: float, share: float, seed: int) -> np.ndarray:
+def dead_core(block: Block, shape: Shape, cover: Floats, diameter: float, share: float, seed: int) -> Floats:
     """Dead tissue that makes up a share of a mass (0 to 1), in its middle and never at its rim."""
     depth = -shape.distance(block.points) / np.float32(diameter / 2)
     dead = patches(block, cover, share, 0.3 * diameter, seed, towards=2.5 * depth)
     return dead * soft_step(0.12 - depth, 0.1)
 
 
-def tissue_noise(scene: Scene, block: Block, organ: str, seed: int) -> np.ndarray:
+def tissue_noise(scene: Scene, block: Block, organ: str, seed: int) -> Floats:
     """The scan's own noise on a block, as it is in an organ."""
     return scene.noise(organ).sample(block.hu.shape, seed)
 
@@ -207,7 +207,7 @@ def draw_on_outside(scene: Scene, organ: str, rng: np.random.Generator, depth_mm
     return points[int(np.argmax(facing))]
 
 
-def _read(nodes: np.ndarray, place: Vector) -> float:
+def _read(nodes: Floats, place: Vector) -> float:
     return ndimage.map_coordinates(nodes, np.asarray(place, float)[:, None], order=1, mode="nearest")[0]
 
 
@@ -222,7 +222,7 @@ def bulging_centre(scene: Scene, organ: str, point: Vector, diameter: float, exo
     return surface + normal * diameter * (exophytic - 0.5)
 
 
-def finish(block: Block, operation: Operation, cover: np.ndarray) -> Change:
+def finish(block: Block, operation: Operation, cover: Floats) -> Change:
     """Label a painted lesion by the operation's rule and hand the edit over."""
     if operation.label_rule == JOIN:
         relabel(block, cover, LABEL_OF[operation.organ], over=(0, *LABEL_OF.values()))

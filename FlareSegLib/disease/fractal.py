@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from .case import Grid
+from .case import Floats, Grid
 from .coarse import coarse_steps, node_count, node_points, spread_out
 
 #: Nodes along each side of the noise's lattice; after so many wavelengths it repeats, farther than any organ reaches.
@@ -24,13 +24,13 @@ _VARIANCE_PER_AXIS = 151.0 / 315.0
 
 
 @lru_cache(maxsize=16)
-def _lattice(seed: int, octave: int) -> np.ndarray:
+def _lattice(seed: int, octave: int) -> Floats:
     values = np.random.default_rng((seed, octave)).standard_normal((PERIOD,) * 3, dtype=np.float32)
     return values / np.float32(_VARIANCE_PER_AXIS**1.5)
 
 
 def fractal_noise(points: Sequence[np.ndarray], seed: int, bump_mm: float, octaves: int = 3,
-                  gain: float = 0.5) -> np.ndarray:
+                  gain: float = 0.5) -> Floats:
     """Fractional Brownian noise of mean 0 and SD 1.
 
     Parameters
@@ -59,7 +59,7 @@ def fractal_noise(points: Sequence[np.ndarray], seed: int, bump_mm: float, octav
     return noise / np.float32(np.sqrt(power))
 
 
-def _octave(points: Sequence[np.ndarray], frame: Grid | None, seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _octave(points: Sequence[np.ndarray], frame: Grid | None, seed: int, octave: int, bump_mm: float) -> Floats:
     """Noise of one size of bumps; on a regular grid only as densely as the bumps need, and linear between."""
     if frame is None:
         return _read(points, seed, octave, bump_mm)
@@ -71,13 +71,13 @@ def _octave(points: Sequence[np.ndarray], frame: Grid | None, seed: int, octave:
     return spread_out(nodes, steps, frame.shape)
 
 
-def _read(points: Sequence[np.ndarray], seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _read(points: Sequence[np.ndarray], seed: int, octave: int, bump_mm: float) -> Floats:
     scale, shift = np.float32(1 / bump_mm), np.float32(octave * OCTAVE_SHIFT)
     places = np.stack([axis * scale + shift for axis in points])
     return ndimage.map_coordinates(_lattice(seed, octave), places, order=3, mode="grid-wrap", prefilter=False)
 
 
-def _read_aligned(frame: Grid, steps: tuple[int, ...], seed: int, octave: int, bump_mm: float) -> np.ndarray:
+def _read_aligned(frame: Grid, steps: tuple[int, ...], seed: int, octave: int, bump_mm: float) -> Floats:
     """The same on the nodes of a grid whose axes are the patient's: one axis after the other, which is far quicker."""
     values = _lattice(seed, octave).T
     for axis, (count, step) in enumerate(zip(node_count(frame.shape, steps), steps)):

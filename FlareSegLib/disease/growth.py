@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF, UNKNOWN, Vector
+from .case import LABEL_OF, UNKNOWN, Floats, Mask, Vector
 from .cavity import wall
 from .coarse import box_around, coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
 from .flow import Tissue, carried, follow, moved
@@ -89,9 +89,9 @@ def flow_steps(block: Block) -> tuple[int, ...]:
     return tuple(EVERY * step for step in coarse_steps(block.grid.spacing, NODE_MM))
 
 
-def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight | None = None,
+def scale(block: Block, inside: Mask, factor: float | None, weight: Weight | None = None,
           nodularity_mm: float = 0.0, bump_mm: float = 12.0, seed: int = 0,
-          still: np.ndarray | None = None) -> np.ndarray:
+          still: Floats | None = None) -> Floats:
     """The same for any body (a mask of the block's shape), in a block that reaches `MARGIN_MM` around it.
 
     `still` is 1 on those nodes (`flow_steps`) that do not move, 0 on the others. Returned are the inverse map's
@@ -122,12 +122,11 @@ def scale(block: Block, inside: np.ndarray, factor: float | None, weight: Weight
     return whole
 
 
-def _node_mm(block: Block, steps: tuple[int, ...]) -> np.ndarray:
+def _node_mm(block: Block, steps: tuple[int, ...]) -> Floats:
     return np.array([mm * step for mm, step in zip(reversed(block.grid.spacing), steps)], np.float32)
 
 
-def _tissue(block: Block, inside: np.ndarray, steps: tuple[int, ...], weight: Weight | None,
-            still: np.ndarray | None) -> Tissue:
+def _tissue(block: Block, inside: Mask, steps: tuple[int, ...], weight: Weight | None, still: Floats | None) -> Tissue:
     """What the flow needs to know of a block, on its nodes."""
     filled, node_mm = thin_out(inside, steps), _node_mm(block, steps)
     if not (filled > 0.5).any():
@@ -149,7 +148,7 @@ def _reversed(tissue: Tissue) -> Tissue:
     return replace(tissue, swelling=-tissue.swelling)
 
 
-def _border(shape: tuple[int, ...], node_mm: Vector) -> np.ndarray:
+def _border(shape: tuple[int, ...], node_mm: Vector) -> Floats:
     """1 inside, falling to 0 over 10 mm at the border of the block."""
     result = np.ones(shape, np.float32)
     for axis, (n, mm) in enumerate(zip(shape, node_mm)):
@@ -159,12 +158,12 @@ def _border(shape: tuple[int, ...], node_mm: Vector) -> np.ndarray:
     return result
 
 
-def _refined(nodes: np.ndarray, steps: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+def _refined(nodes: Floats, steps: tuple[int, ...], shape: tuple[int, ...]) -> Floats:
     """Fields (n, k, j, i) between their nodes, of this shape."""
     return np.stack([spread_out(part, steps, shape) for part in nodes])
 
 
-def _to_the_end(flow: Iterable[tuple[float, np.ndarray]]) -> np.ndarray:
+def _to_the_end(flow: Iterable[tuple[float, np.ndarray]]) -> Floats:
     """Follow a flow for the time of 1."""
     last = deque(flow, maxlen=1)
     if not last or last[0][0] < 1:
@@ -172,8 +171,8 @@ def _to_the_end(flow: Iterable[tuple[float, np.ndarray]]) -> np.ndarray:
     return last[0][1]
 
 
-def _to_volume(flow: Iterable[tuple[float, np.ndarray]], tissue: Tissue, inside: np.ndarray, steps: tuple[int, ...],
-               factor: float) -> np.ndarray:
+def _to_volume(flow: Iterable[tuple[float, np.ndarray]], tissue: Tissue, inside: Mask, steps: tuple[int, ...],
+               factor: float) -> Floats:
     """Follow a flow until the body (a mask of all voxels) has `factor` times its volume."""
     # The coarse nodes tell the volume only roughly; what dense ones say counts, or small bodies' very voxels.
     dense = steps if inside.size <= FEW_VOXELS else (EVERY,) * 3
@@ -181,7 +180,7 @@ def _to_volume(flow: Iterable[tuple[float, np.ndarray]], tissue: Tissue, inside:
     first, target = float(tissue.filled.sum(dtype=np.float64)), factor * float(body.sum(dtype=np.float64))
     growing, dense_mm = factor > 1, tissue.node_mm / dense
 
-    def volume(nodes: np.ndarray) -> float:
+    def volume(nodes: Floats) -> float:
         return _measured(moved(body, _refined(nodes, dense, body.shape), dense_mm), dense == steps)
 
     before = after = np.zeros((3, *tissue.filled.shape), np.float32)
@@ -197,13 +196,12 @@ def _to_volume(flow: Iterable[tuple[float, np.ndarray]], tissue: Tissue, inside:
     return before + np.float32(share) * (after - before)
 
 
-def _measured(filled: np.ndarray, voxels: bool) -> float:
+def _measured(filled: Floats, voxels: bool) -> float:
     """Volume in nodes; voxels belong to the body with their larger part."""
     return float(np.count_nonzero(filled > 0.5) if voxels else filled.sum(dtype=np.float64))
 
 
-def _nodular(body: np.ndarray, displacement: np.ndarray, wander: np.ndarray, room: np.ndarray,
-             node_mm: np.ndarray) -> np.ndarray:
+def _nodular(body: Floats, displacement: Floats, wander: Floats, room: Floats, node_mm: Floats) -> Floats:
     """Let the surface wander in and out (mm) at the same volume; first the tissue moves, then its surface wanders."""
     grown = moved(body, displacement, node_mm)
     inside = grown > 0.5
@@ -220,8 +218,7 @@ def _nodular(body: np.ndarray, displacement: np.ndarray, wander: np.ndarray, roo
     return displacement
 
 
-def make_up_noise(block: Block, model: NoiseModel, displacement: np.ndarray, inside: np.ndarray, sd: float,
-                  seed: int) -> None:
+def make_up_noise(block: Block, model: NoiseModel, displacement: Floats, inside: Mask, sd: float, seed: int) -> None:
     """Give moved tissue back the noise that interpolation smoothed away, as much as an organ lacks of what it had.
 
     Parameters

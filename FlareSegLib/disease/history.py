@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .block import Change
-from .case import Box, Case, extent
+from .case import Box, Case, Mask, extent
 
 #: All steps together take no more than this by default; a 30 mm lesion takes about one MB.
 LIMIT_BYTES = 256 * 1024**2
@@ -37,7 +37,7 @@ class Sparse:
         return self.where.nbytes + self.values.nbytes
 
     @property
-    def mask(self) -> np.ndarray:
+    def mask(self) -> Mask:
         """bool: where the numbers belong."""
         return np.unpackbits(self.where, count=int(np.prod(self.shape))).view(bool).reshape(self.shape)
 

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF, Vector
+from .case import LABEL_OF, Mask, Vector
 from .coarse import coarse_steps, thin_out
 
 NODE_MM = 2.0
@@ -63,7 +63,7 @@ def along(points: np.ndarray, place: Vector) -> int:
     return int(np.argmin(np.linalg.norm(points - np.asarray(place, float), axis=1)))
 
 
-def largest_part(mask: np.ndarray) -> np.ndarray:
+def largest_part(mask: Mask) -> Mask:
     """The largest connected part of a mask."""
     parts, count = ndimage.label(mask, np.ones((3, 3, 3)))
     return parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]) if count else mask

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from .block import Block, blurred_like_scan
-from .case import UNKNOWN, Box
+from .case import UNKNOWN, Box, Floats
 
 METAL_HU = 2800.0
 #: The slices' streaks are worked out on at most so many pixels a side.
@@ -49,7 +49,7 @@ def clip_streaks(block: Block, metal: np.ndarray, strength: float, seed: int) ->
     block.hu[slices] += cover * np.maximum(METAL_HU - block.hu[slices], 0)
 
 
-def _add_streaks(block: Block, box: Box, metal: np.ndarray, slices: np.ndarray, strength: float, seed: int) -> None:
+def _add_streaks(block: Block, box: Box, metal: Floats, slices: np.ndarray, strength: float, seed: int) -> None:
     """Add the streaks of metal, which lies in a box of the case, to a block's slices."""
     numbers, (first, *corner) = slices + box[0].start, [inner.start - outer.start
                                                         for inner, outer in zip(box, block.box)]
@@ -60,8 +60,7 @@ def _add_streaks(block: Block, box: Box, metal: np.ndarray, slices: np.ndarray, 
         block.hu[k] += np.where(block.labels[k] == UNKNOWN, 0, _enlarged(own, block.hu.shape[1:]) * tissue)
 
 
-def _streaks(metal: np.ndarray, corner: tuple[int, ...], whole: tuple[int, ...], numbers: np.ndarray,
-             seed: int) -> np.ndarray:
+def _streaks(metal: Floats, corner: tuple[int, ...], whole: tuple[int, ...], numbers: np.ndarray, seed: int) -> Floats:
     """Streaks of slices, some -1 to 1 near the thickest metal, on at most `RESOLUTION` pixels a side.
 
     Parameters
@@ -88,8 +87,8 @@ def _streaks(metal: np.ndarray, corner: tuple[int, ...], whole: tuple[int, ...],
     return np.clip(back / max(float(np.percentile(np.abs(back), 99.5)), 1e-6), -1.5, 1.5)
 
 
-def _shadow(metal: np.ndarray, corner: tuple[int, ...], every: int, shape: tuple[int, ...], angles: np.ndarray,
-            reach: int) -> np.ndarray:
+def _shadow(metal: Floats, corner: tuple[int, ...], every: int, shape: tuple[int, ...], angles: np.ndarray,
+            reach: int) -> Floats:
     """Parallel projections (slices, views, detector pixels) of the few voxels that hold metal."""
     place = np.argwhere(metal > LEAST_METAL)
     share = metal[tuple(place.T)]
@@ -103,7 +102,7 @@ def _shadow(metal: np.ndarray, corner: tuple[int, ...], every: int, shape: tuple
     return (before + after).reshape(metal.shape[0], len(angles), -1).astype(np.float32)
 
 
-def _filtered(projections: np.ndarray) -> np.ndarray:
+def _filtered(projections: Floats) -> Floats:
     """The ramp of filtered back-projection, softened (Hann), along the detector."""
     size = fft.next_fast_len(2 * projections.shape[2], real=True)
     frequency = fft.rfftfreq(size)
@@ -111,7 +110,7 @@ def _filtered(projections: np.ndarray) -> np.ndarray:
     return fft.irfft(fft.rfft(projections, size, axis=2) * ramp, size, axis=2)[:, :, :projections.shape[2]]
 
 
-def _back_projection(projections: np.ndarray, shape: tuple[int, ...], angles: np.ndarray, reach: int) -> np.ndarray:
+def _back_projection(projections: Floats, shape: tuple[int, ...], angles: np.ndarray, reach: int) -> Floats:
     """Each pixel's mean over the views of what was seen through it, float32 (slices, j, i)."""
     j, i = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in shape)
     back = np.zeros((shape[0] * shape[1], len(projections)), np.float32)
@@ -124,7 +123,7 @@ def _back_projection(projections: np.ndarray, shape: tuple[int, ...], angles: np
     return back.T.reshape(len(projections), *shape) / np.float32(len(angles))
 
 
-def _enlarged(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _enlarged(small: Floats, shape: tuple[int, ...]) -> Floats:
     """A slice's streaks on all of its pixels, linear between."""
     every = -(-max(shape) // RESOLUTION)
     if every == 1:
@@ -139,7 +138,7 @@ def _enlarged(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return small
 
 
-def _window(shape: tuple[int, ...]) -> np.ndarray:
+def _window(shape: tuple[int, ...]) -> Floats:
     """1 in the middle, 0 at the border."""
     parts = [np.clip(np.minimum(np.arange(n), np.arange(n)[::-1]) / max(1.0, 0.15 * n), 0, 1) for n in shape]
     return (parts[0][:, None] * parts[1][None, :]).astype(np.float32)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, ndimage
 
-from .case import LABEL_OF, Box
+from .case import LABEL_OF, Box, Floats, Hu, Labels, Mask
 
 #: Noise is what a Gaussian of this sigma takes out of a slice, mm.
 SMOOTH_MM = 3.0
@@ -45,7 +45,7 @@ class NoiseModel:
     along_z: float
     source: str = "organ"
 
-    def sample(self, shape_kji: tuple[int, ...], seed: int) -> np.ndarray:
+    def sample(self, shape_kji: tuple[int, ...], seed: int) -> Floats:
         """Noise of a shape, float32, HU; the same for the same seed."""
         slices, height, width = shape_kji
         size = fft.next_fast_len(height, real=True), fft.next_fast_len(width, real=True)
@@ -55,7 +55,7 @@ class NoiseModel:
         return _kept_noise(self.sd, self.along_z, np.asarray(self.spectrum, np.float32).tobytes(), (lots, *size), seed)[
             :slices, :height, :width].copy()
 
-    def _drawn(self, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    def _drawn(self, shape: tuple[int, ...], seed: int) -> Floats:
         """Noise that goes on beyond its borders in plane; its first slices do not depend on how many there are."""
         amplitude = self._amplitude((shape[1], shape[2]))
         rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ class NoiseModel:
             noise[k] = fft.irfft2(fft.rfft2(white) * amplitude, shape[1:])
         return noise
 
-    def _amplitude(self, size: tuple[int, int]) -> np.ndarray:
+    def _amplitude(self, size: tuple[int, int]) -> Floats:
         """The spectrum on the frequencies of a real transform of this size, scaled to the noise's SD."""
         j, i = (np.fft.fftfreq(n) * BINS for n in size)
         places = np.stack(np.meshgrid(j, i, indexing="ij"))
@@ -77,13 +77,12 @@ class NoiseModel:
 
 
 @lru_cache(maxsize=4)
-def _kept_noise(sd: float, along_z: float, spectrum: bytes, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def _kept_noise(sd: float, along_z: float, spectrum: bytes, shape: tuple[int, ...], seed: int) -> Floats:
     model = NoiseModel(sd, np.frombuffer(spectrum, np.float32).reshape(BINS, BINS), along_z)
     return model._drawn(shape, seed)
 
 
-def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...], label: int,
-                  box: Box) -> NoiseModel:
+def measure_noise(hu: Hu, labels: Labels, spacing: tuple[float, ...], label: int, box: Box) -> NoiseModel:
     """Measure the noise in an organ, in windows that lie wholly inside; the louder half holds vessels and is left out.
 
     Where the organ has too little room, another organ's noise is taken, and where none has, white noise of 12 HU;
@@ -113,7 +112,7 @@ def measure_noise(hu: np.ndarray, labels: np.ndarray, spacing: tuple[float, ...]
     return NoiseModel(USUAL_SD, np.ones((BINS, BINS), np.float32), 0.0, "assumed")
 
 
-def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
+def residual_sd(hu: Floats, mask: Mask, spacing: tuple[float, ...]) -> float:
     """SD (HU) of what a 3 mm Gaussian takes out of the slices, over a mask; 0 for an empty one.
 
     Only the mask's own voxels are smoothed, and what fewer neighbours make the residual smaller near the mask's border
@@ -138,14 +137,14 @@ def residual_sd(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) ->
     return _spread(*_residual(hu[slices], mask[slices], spacing), mask[slices], spacing)
 
 
-def _spread(residual: np.ndarray, share: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
+def _spread(residual: Floats, share: Floats, mask: Mask, spacing: tuple[float, ...]) -> float:
     """SD of a residual as its quartiles tell it, as if the mask had no border."""
     grain = _grain_mm(residual, mask, spacing)
     low, high = np.percentile(residual[mask] / _kept(share[mask], grain), (25, 75))
     return float(high - low) / 1.349 * float(_kept(np.ones(1), grain)[0])
 
 
-def _residual(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _residual(hu: Floats, mask: Mask, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """HU less their smooth part (0 outside the mask), and how much of the Gaussian lies inside the mask."""
     sigma = (0.0, SMOOTH_MM / spacing[1], SMOOTH_MM / spacing[0])
     weight = mask.astype(np.float32)
@@ -170,7 +169,7 @@ def _kept(share: np.ndarray, grain: float) -> np.ndarray:
     return np.sqrt(np.maximum(1 - 2 * own + both, 0.1))
 
 
-def _grain_mm(residual: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> float:
+def _grain_mm(residual: Floats, mask: Mask, spacing: tuple[float, ...]) -> float:
     """The blur of white noise that has the residual's correlation between neighbours along i."""
     both = mask[..., 1:] & mask[..., :-1]
     power = float(np.mean(residual[mask] ** 2))
@@ -180,7 +179,7 @@ def _grain_mm(residual: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]
     return float(np.clip(spacing[0] / np.sqrt(-4 * np.log(np.clip(correlation, 0.02, 0.95))), 0.28 * spacing[0], 1.5))
 
 
-def _model_in(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...], source: str) -> NoiseModel | None:
+def _model_in(hu: Hu, mask: Mask, spacing: tuple[float, ...], source: str) -> NoiseModel | None:
     """The noise in a mask; None where it has no room for enough windows."""
     chosen = _chosen_slices(mask)
     for size in WINDOWS:
@@ -210,7 +209,7 @@ def _model_in(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...], sour
     return NoiseModel(float(np.sqrt(power.mean())), amplitude, _correlation(pairs), source)
 
 
-def _chosen_slices(mask: np.ndarray) -> np.ndarray:
+def _chosen_slices(mask: Mask) -> np.ndarray:
     """Evenly spread slices of the mask, as many as are quick to smooth (each with its neighbour)."""
     areas = np.count_nonzero(mask, axis=(1, 2))
     full = np.flatnonzero(areas > 0.2 * areas.max(initial=1))
@@ -218,7 +217,7 @@ def _chosen_slices(mask: np.ndarray) -> np.ndarray:
         if len(full) else full
 
 
-def _windows(mask: np.ndarray, size: int) -> np.ndarray:
+def _windows(mask: Mask, size: int) -> np.ndarray:
     """(n, 2): first j, i of the squares that lie wholly inside, half a square apart."""
     if min(mask.shape) < size:
         return np.empty((0, 2), int)
@@ -227,7 +226,7 @@ def _windows(mask: np.ndarray, size: int) -> np.ndarray:
     return np.argwhere(filled[::size // 2, ::size // 2] == size * size) * (size // 2)
 
 
-def _power(windows: np.ndarray) -> np.ndarray:
+def _power(windows: Floats) -> np.ndarray:
     """Mean power spectrum (32, 32) of windows (n, size, size); its mean is their variance."""
     size = windows.shape[1]
     taper = np.hanning(size + 2)[1:-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .block import Axis, Change
-from .case import LABEL_OF, Box, extent
+from .case import LABEL_OF, Box, Floats, extent
 from .operation import Operation
 from .quality import contrast
 from .scene import Scene
@@ -42,11 +42,11 @@ class Note:
     packed: bytes
     axis: Axis | None = None
 
-    def cover(self) -> np.ndarray:
+    def cover(self) -> Floats:
         """The lesion's cover in `box`, float32, 0 to 1."""
         assert self.box is not None, "of a note that has one"
         shape = tuple(part.stop - part.start for part in self.box)
-        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(shape).astype(np.float32) / 255
+        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(shape).astype(np.float32) / np.float32(255)
 
     @property
     def bytes(self) -> int:
@@ -80,4 +80,4 @@ def _packed(change: Change) -> tuple[Box | None, bytes]:
         return None, b""
     inner = tuple(slice(max(0, part.start - 1), min(n, part.stop + 1)) for part, n in zip(inner, change.cover.shape))
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
-    return box, zlib.compress(np.rint(change.cover[inner] * 255).astype(np.uint8), 1)
+    return box, zlib.compress(np.rint(change.cover[inner] * 255).astype(np.uint8).tobytes(), 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
+from .case import Floats, Hu
+
 #: Sigma, mm: what a CT's kernels reach, and what is taken where the skin tells nothing (a standard body kernel).
 SHARPEST_MM, SOFTEST_MM, USUAL_MM = 0.3, 1.5, 0.6
 SLICES = 8
@@ -19,7 +21,7 @@ MOST_FLATTENED = 0.6
 FULL, FARTHEST_FIRST = 0.985, 0.5
 
 
-def measure_psf(hu: np.ndarray, spacing: tuple[float, ...]) -> float:
+def measure_psf(hu: Hu, spacing: tuple[float, ...]) -> float:
     """Sigma (mm) of the Gaussian that blurs a scan in plane.
 
     A step of height H blurred by sigma has the largest slope H / (sqrt(2 pi) sigma). Lines are followed from the front
@@ -53,17 +55,17 @@ def measure_psf(hu: np.ndarray, spacing: tuple[float, ...]) -> float:
     return round(float(np.clip(np.median(found), SHARPEST_MM, SOFTEST_MM)), 3)
 
 
-def _line_sigmas(pair: np.ndarray, along: float, across: float) -> np.ndarray:
+def _line_sigmas(hu: Hu, along: float, across: float) -> np.ndarray:
     """Sigmas (mm) of the usable ones of parallel lines that start outside the body.
 
     Parameters
     ----------
-    pair : numpy.ndarray
+    hu : numpy.ndarray
         (2 neighbouring slices, lines, samples).
     along, across : float
         Millimetres between samples and between lines.
     """
-    pair = pair[:, :, :pair.shape[2] * 2 // 3].astype(np.float32)
+    pair = hu[:, :, :hu.shape[2] * 2 // 3].astype(np.float32)
     meets, surface = _surfaces(pair, along)
     if pair.shape[1] < 8 or not meets[0].any():
         return np.empty(0)
@@ -92,7 +94,7 @@ def _line_sigmas(pair: np.ndarray, along: float, across: float) -> np.ndarray:
     return np.sqrt(np.maximum(variance[clear], 0.0))
 
 
-def _inner_width(fraction: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray]:
+def _inner_width(fraction: Floats, along: float) -> tuple[np.ndarray, np.ndarray]:
     """Sigmas (mm) and which are usable, from the inner half of each step: anonymised air may end at its middle.
 
     `fraction` (lines, samples) is the share of the step that is reached at the first samples of the body. A step
@@ -102,7 +104,7 @@ def _inner_width(fraction: np.ndarray, along: float) -> tuple[np.ndarray, np.nda
     return along / np.maximum(second - first, 0.1), (first < FARTHEST_FIRST) & (second > first)
 
 
-def _surfaces(pair: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray]:
+def _surfaces(pair: Floats, along: float) -> tuple[np.ndarray, np.ndarray]:
     """Whether each line meets the body, and where (samples, with fraction): the first long run of tissue."""
     deep = max(int(round(BODY_MM / along)), 2)
     inside = np.cumsum(pair > SURFACE_HU, axis=2, dtype=np.int32)
@@ -122,7 +124,7 @@ def _skin(along: float) -> int:
     return max(int(np.ceil(SKIN_MM / along)), 2)
 
 
-def _steps(lines: np.ndarray, start: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _steps(lines: Floats, start: np.ndarray, along: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each line's HU over its air from 3 mm before the body to behind the skin, the step's height, whether it is clear.
 
     Clear: nothing but air lies before it.

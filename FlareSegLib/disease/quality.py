@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from .block import Change
-from .case import LABEL_OF, UNKNOWN, Box, Case
+from .case import LABEL_OF, UNKNOWN, Box, Case, Floats, Mask
 from .operation import BACKGROUND, Operation
 from .scan import residual_sd
 from .scene import Scene
@@ -129,7 +129,7 @@ def contrast(scene: Scene, operation: Operation, change: Change) -> Contrast | N
     return Contrast(requested, requested + min(in_place, laid_over, key=abs))
 
 
-def _core(change: Change) -> np.ndarray | None:
+def _core(change: Change) -> Mask | None:
     return None if change.cover is None else change.cover > CORE_COVER
 
 
@@ -187,7 +187,7 @@ def _edge_over_psf(scene: Scene, change: Change) -> float | None:
     return sigma / scene.psf_mm if sigma is not None and scene.psf_mm > 0 else None
 
 
-def edge_sigma(cover: np.ndarray, spacing: tuple[float, ...]) -> float | None:
+def edge_sigma(cover: Floats, spacing: tuple[float, ...]) -> float | None:
     """Sigma (mm) of the Gaussian that would blur a sharp edge like that of a change, in plane.
 
     A step blurred by sigma s, F(x / s), has the integral s / sqrt(pi) of F (1 - F) across it and 1 of its slope; so the
@@ -218,8 +218,7 @@ def edge_sigma(cover: np.ndarray, spacing: tuple[float, ...]) -> float | None:
     return float(np.sqrt(np.pi) * (inside * (1 - inside)).sum(dtype=float) / surface)
 
 
-def judge_case(before: Case, after: Case, operations: Iterable[Operation], boxes: Iterable[Box]
-               ) -> tuple[Finding, ...]:
+def judge_case(before: Case, after: Case, operations: Iterable[Operation], boxes: Iterable[Box]) -> tuple[Finding, ...]:
     """Measure what holds for a case whatever was done to it.
 
     Parameters

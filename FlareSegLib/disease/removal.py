@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .block import Block, blurred_like_scan
-from .case import UNKNOWN
+from .case import UNKNOWN, Floats, Mask
 from .coarse import coarse_steps, grid_points, spread_out, thin_out
 from .fractal import fractal_noise
 
@@ -16,7 +16,7 @@ FAT_HU, FAT_SD, FLUID_HU = -100.0, 15.0, 8.0
 FAT_RANGE = -140.0, -50.0
 
 
-def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0, noise: np.ndarray | None = None) -> None:
+def remove(block: Block, mask: Mask, fill: str = "fat", seed: int = 0, noise: Floats | None = None) -> None:
     """Replace tissue by fat or fluid; its labels become 0.
 
     Parameters
@@ -51,7 +51,7 @@ def remove(block: Block, mask: np.ndarray, fill: str = "fat", seed: int = 0, noi
     block.labels[mask] = 0
 
 
-def _fat(block: Block, grown: np.ndarray, seed: int) -> np.ndarray:
+def _fat(block: Block, grown: Mask, seed: int) -> Floats:
     """The surrounding fat's HU, carried in by normalised convolution, and a soft texture, HU."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = np.array([mm * step for mm, step in zip(reversed(block.grid.spacing), steps)])
@@ -68,7 +68,7 @@ def _fat(block: Block, grown: np.ndarray, seed: int) -> np.ndarray:
     return spread_out(level + np.float32(FAT_SD / 2) * texture, steps, block.hu.shape)
 
 
-def _own_noise(hu: np.ndarray, mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+def _own_noise(hu: Floats, mask: Mask, spacing: tuple[float, ...]) -> Floats:
     """The residual of the tissue that goes; vessels and edges in it are cut down to what noise may be."""
     sigma = [0.0, *(3.0 / mm for mm in spacing[1:])]
     weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest")

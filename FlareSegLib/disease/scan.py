@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .case import LABEL_OF, Box, Grid
+from .case import LABEL_OF, Box, Grid, Hu, Labels
 from .noise import NoiseModel, measure_noise, residual_sd
 from .phase import PHASES, TISSUES, estimate_phase, phase_hu
 from .psf import measure_psf
@@ -42,7 +42,7 @@ class OrganMeasure:
     p95: float
 
 
-def measure_organ(hu: np.ndarray, labels: np.ndarray, grid: Grid, label: int, box: Box) -> OrganMeasure:
+def measure_organ(hu: Hu, labels: Labels, grid: Grid, label: int, box: Box) -> OrganMeasure:
     """Measure an organ whose box is known.
 
     Parameters

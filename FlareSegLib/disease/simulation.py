@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import FlareSegError
 from . import parameters as typed
 from .block import Change
-from .case import LABEL_OF, Case
+from .case import LABEL_OF, Case, Labels
 from .operation import Operation, perform
 from .placing import draw_in_organ
 from .quality import Finding, Verdict, contrast, judge_case, judge_operation
@@ -105,13 +105,13 @@ def ready_scene(case: Case) -> Scene:
     return scene
 
 
-def _with(labels: np.ndarray, change: Change) -> np.ndarray:
+def _with(labels: Labels, change: Change) -> Labels:
     labels = labels.copy()
     labels[change.box] = change.labels
     return labels
 
 
-def _effect(scene: Scene, operation: Operation, change: Change, labels: np.ndarray, last: Effect | None) -> Effect:
+def _effect(scene: Scene, operation: Operation, change: Change, labels: Labels, last: Effect | None) -> Effect:
     """Measure an operation; `labels` are those of its box just before it, `last` is the effect of the one before."""
     grid = scene.case.grid
     found = contrast(scene, operation, change)
@@ -121,7 +121,7 @@ def _effect(scene: Scene, operation: Operation, change: Change, labels: np.ndarr
                   _depth(scene, operation), _volumes(scene.case, change, labels, last))
 
 
-def _volumes(case: Case, change: Change, labels: np.ndarray, last: Effect | None) -> dict[str, tuple[float, float]]:
+def _volumes(case: Case, change: Change, labels: Labels, last: Effect | None) -> dict[str, tuple[float, float]]:
     """Volume of each organ before and after, ml; only the box is counted anew."""
     if last is None:
         whole = np.bincount(case.labels.ravel(), minlength=256)

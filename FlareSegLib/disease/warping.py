@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..errors import FlareSegError
 from .block import Block
-from .case import UNKNOWN, Box, Vector
+from .case import UNKNOWN, Box, Floats, Labels, Mask, Vector
 from .coarse import box_around, coarse_steps, spread_out, spread_planes, thin_out
 
 NODE_MM = 2.5
@@ -72,7 +72,7 @@ def push(block: Block, centre: Vector, radii_mm: tuple[float, ...], share: float
 
 
 def _push_sources(block: Block, middle: np.ndarray, to_ball: np.ndarray, share: float, reach: float,
-                  mobile: np.ndarray | None) -> Sources:
+                  mobile: Floats | None) -> Sources:
     """Where a push takes the voxels' values from, slab by slab, as `_pull` reads it."""
     spacing = np.array(block.grid.spacing[::-1], np.float32)
     for first, last in _slabs(block.hu.shape):
@@ -101,7 +101,7 @@ def _offsets(shape: tuple[int, ...], middle: np.ndarray, every: tuple[int, ...] 
     return [axes[0][:, None, None], axes[1][None, :, None], axes[2][None, None, :]]
 
 
-def _squared(offsets: Sequence[np.ndarray], to_ball: np.ndarray) -> np.ndarray:
+def _squared(offsets: Sequence[np.ndarray], to_ball: np.ndarray) -> Floats:
     """Squared radius in units of the ball, float32."""
     form = (to_ball.T @ to_ball).astype(np.float32)
     k, j, i = offsets
@@ -109,7 +109,7 @@ def _squared(offsets: Sequence[np.ndarray], to_ball: np.ndarray) -> np.ndarray:
     return np.maximum(plane + (form[0, 0] * k * k) + 2 * k * (form[0, 1] * j + form[0, 2] * i), 0)
 
 
-def _squeeze(squared: np.ndarray, share: float, reach: float) -> np.ndarray:
+def _squeeze(squared: Floats, share: float, reach: float) -> Floats:
     """Source radius over radius, of squared radii below the reach's square."""
     halfway = (1 + reach) / 2
     radius = np.sqrt(squared)
@@ -118,8 +118,7 @@ def _squeeze(squared: np.ndarray, share: float, reach: float) -> np.ndarray:
     return np.cbrt(1 - np.float32(share) * fading / np.maximum(squared * radius, 1))
 
 
-def _in_sight(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray,
-              reach: float) -> np.ndarray:
+def _in_sight(nodes: Floats, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray, reach: float) -> Floats:
     """Mobility as it is seen from the centre: the lowest on the way; within the ellipsoid that of its surface."""
     if nodes.min() == 1:
         return nodes
@@ -142,7 +141,7 @@ def _in_sight(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray, to_
     return result
 
 
-def _kept_unfolded(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray, share: float,
+def _kept_unfolded(nodes: Floats, steps: tuple[int, ...], middle: np.ndarray, to_ball: np.ndarray, share: float,
                    reach: float, block: Block) -> float:
     """The share, halved until nothing folds; the smallest determinant goes to the block.
 
@@ -165,7 +164,7 @@ def _kept_unfolded(nodes: np.ndarray, steps: tuple[int, ...], middle: np.ndarray
     raise FlareSegError("disease_not_placed", "Bone or air leaves the lesion no room; choose another place.")
 
 
-def mobility(block: Block, every: int = 1, feather_mm: float = 15.0, air_ml: float = SMALLEST_ML) -> np.ndarray:
+def mobility(block: Block, every: int = 1, feather_mm: float = 15.0, air_ml: float = SMALLEST_ML) -> Floats:
     """How freely tissue moves: 0 in bone, air and unknown voxels, rising to 1 at `feather_mm` from them.
 
     Parameters
@@ -211,7 +210,7 @@ def _fitted(nodes: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...]) -
     return np.pad(nodes, missing, mode="edge")[tuple(slice(0, count) for count in counts)]
 
 
-def large_parts(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndarray:
+def large_parts(mask: Mask, node_ml: float, smallest_ml: float) -> Mask:
     """The connected parts of a mask that are no smaller; `node_ml` is the volume of one node, or voxel."""
     parts, count = ndimage.label(mask)
     if not count:
@@ -221,14 +220,14 @@ def large_parts(mask: np.ndarray, node_ml: float, smallest_ml: float) -> np.ndar
     return large[parts]
 
 
-def determinant(displacement: np.ndarray, node_mm: Vector) -> np.ndarray:
+def determinant(displacement: Floats, node_mm: Vector) -> Floats:
     """Determinant of x -> x + u(x) at each node, by finite differences; u (3, k, j, i) and node distances in mm."""
     rows = [np.gradient(part, *node_mm) if min(part.shape) > 1 else [np.zeros_like(part)] * 3 for part in displacement]
     (a, b, c), (d, e, f), (g, h, i) = [[slope + (r == s) for s, slope in enumerate(row)] for r, row in enumerate(rows)]
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
-def warp(block: Block, displacement: np.ndarray, steps: tuple[int, ...], halvings: int = 6) -> None:
+def warp(block: Block, displacement: Floats, steps: tuple[int, ...], halvings: int = 6) -> None:
     """Move a block's tissue: I'(x) = I(x + u(x)).
 
     Parameters
@@ -264,7 +263,7 @@ def warp(block: Block, displacement: np.ndarray, steps: tuple[int, ...], halving
         _pull(block, box, _warp_sources(block.labels[box], displacement[(slice(None), *nodes)], steps, spacing))
 
 
-def _warp_sources(labels: np.ndarray, displacement: np.ndarray, steps: tuple[int, ...], spacing: np.ndarray) -> Sources:
+def _warp_sources(labels: Labels, displacement: Floats, steps: tuple[int, ...], spacing: Floats) -> Sources:
     """Where a warp takes a box's values from, slice by slice, as `_pull` reads it."""
     shape = labels.shape
     j, i = (axis.ravel() for axis in np.indices(shape[1:], np.float32))
@@ -301,7 +300,7 @@ def _pull(block: Block, box: Box, sources: Sources) -> None:
         block.labels[box][slab][moving] = _labels_at(source, labels, cells, labels[slab][moving])
 
 
-def sample(images: np.ndarray, at: np.ndarray) -> np.ndarray:
+def sample(images: Floats, at: Floats) -> Floats:
     """Trilinear samples of images (n, k, j, i) at indices (3, ...), float32 (n, ...); beyond the border the nearest."""
     import torch
 
@@ -318,7 +317,7 @@ def sample(images: np.ndarray, at: np.ndarray) -> np.ndarray:
     return found.transpose(0, 1).reshape(len(images), -1)[:, :count].numpy().reshape(len(images), *at.shape[1:])
 
 
-def _labels_at(source: np.ndarray, labels: np.ndarray, cells: np.ndarray, stored: np.ndarray) -> np.ndarray:
+def _labels_at(source: Floats, labels: Labels, cells: Labels, stored: Labels) -> Labels:
     """Labels at indices (3, n): the cell's where its corners agree, else voted; never unknown, but the stored one."""
     last = np.array(labels.shape)[:, None] - 1
     cell = np.clip(source.astype(np.int32), 0, last, dtype=np.int32)
@@ -330,7 +329,7 @@ def _labels_at(source: np.ndarray, labels: np.ndarray, cells: np.ndarray, stored
     return np.where(new == UNKNOWN, stored, new)
 
 
-def _mixed_cells(labels: np.ndarray) -> np.ndarray:
+def _mixed_cells(labels: Labels) -> Mask:
     """Whether the eight voxels from (k, j, i) on differ."""
     low = high = labels
     for axis in range(3):
@@ -347,7 +346,7 @@ def _with_next(choose: np.ufunc, values: np.ndarray, axis: int) -> np.ndarray:
     return result
 
 
-def _voted(labels: np.ndarray, source: np.ndarray, cell: np.ndarray, stored: np.ndarray) -> np.ndarray:
+def _voted(labels: Labels, source: Floats, cell: np.ndarray, stored: Labels) -> Labels:
     """The label with most of the trilinear weight at each source; between equals the stored one, where it is one."""
     part = source - np.asarray(cell, np.float32)
     corners, weights = [], []

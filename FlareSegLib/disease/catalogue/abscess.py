@@ -9,6 +9,7 @@ import numpy as np
 from ...shapes import Shape
 from ..block import Block, Change, PatientPoints, add, coverage, replace, soft_step
 from ..bodies import lobulated, random_direction
+from ..case import Floats
 from ..coarse import coarse_steps, node_points, spread_out
 from ..focal import finish, make_room, noise_over, organ_share, soft_tissue, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -57,14 +58,14 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _halo(block: Block, shape: Shape) -> np.ndarray:
+def _halo(block: Block, shape: Shape) -> Floats:
     """Oedema: 1 in the abscess, falling to 0 over `OEDEMA_MM` around it; soft, so that coarse nodes tell it."""
     steps = coarse_steps(block.grid.spacing, HALO_NODE_MM)
     distance = shape.distance(PatientPoints(*node_points(block.grid, block.box, steps)))
     return soft_step(spread_out(distance, steps, block.hu.shape) - OEDEMA_MM / 2, OEDEMA_MM)
 
 
-def _septa(block: Block, cavity: np.ndarray, operation: Operation) -> np.ndarray:
+def _septa(block: Block, cavity: Floats, operation: Operation) -> Floats:
     """Thin walls between chambers of the cavity, 0 to 1: where two of their centres are equally far."""
     p: Abscess = operation.parameters
     walls = np.zeros(block.hu.shape, np.float32)
@@ -95,7 +96,7 @@ def _chambers(operation: Operation, rng: np.random.Generator) -> list[np.ndarray
     return centres
 
 
-def _gas(block: Block, pus: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _gas(block: Block, pus: Floats, share: float, seed: int) -> Floats:
     """Bubbles in the anterior part of the cavity: the patient lies on the back."""
     cavity = pus > 0.95
     if not cavity.any():

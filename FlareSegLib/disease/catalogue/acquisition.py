@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..block import Block, Change
-from ..case import LABEL_OF, LOWEST_HU, UNKNOWN
+from ..case import LABEL_OF, LOWEST_HU, UNKNOWN, Floats
 from ..coarse import coarse_steps, spread_out, thin_out
 from ..operation import Disease, Operation
 from ..parameters import quantity
@@ -77,7 +77,7 @@ def slice_profile(thickness_mm: float, spacing_mm: float) -> np.ndarray:
     return weights
 
 
-def _filter(values: np.ndarray, spacing: tuple[float, ...], kernel: float, weights: np.ndarray,
+def _filter(values: Floats, spacing: tuple[float, ...], kernel: float, weights: np.ndarray,
             mode: str = "nearest") -> None:
     """Blur or sharpen slices (k, j, i) in plane, then mix neighbouring ones; in place."""
     if kernel:
@@ -112,7 +112,7 @@ def _steps(block: Block) -> tuple[int, ...]:
     return (1, *coarse_steps(block.grid.spacing, NODE_MM)[1:])
 
 
-def _smooth_in_plane(nodes: np.ndarray, block: Block, steps: tuple[int, ...], sigma_mm: float) -> np.ndarray:
+def _smooth_in_plane(nodes: Floats, block: Block, steps: tuple[int, ...], sigma_mm: float) -> Floats:
     sigma = [0.0, *(sigma_mm / (mm * step) for mm, step in zip(block.grid.spacing[1::-1], steps[1:]))]
     return ndimage.gaussian_filter(nodes, sigma, mode="nearest", truncate=3.0)
 
@@ -136,7 +136,7 @@ def _cut_off(block: Block, diameter: float) -> None:
         plane[outside] = LOWEST_HU
 
 
-def _from_middle(block: Block) -> np.ndarray:
+def _from_middle(block: Block) -> Floats:
     """Distance (mm) of each column of voxels from the middle of the slices, float32 (j, i)."""
     j, i = ((np.arange(n, dtype=np.float32) - (n - 1) / 2) * mm
             for n, mm in zip(block.hu.shape[1:], block.grid.spacing[1::-1]))

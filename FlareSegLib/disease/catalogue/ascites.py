@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ...errors import FlareSegError
 from ..block import Block, Change, blurred_like_scan, replace
-from ..case import LABEL_OF, Grid, Vector
+from ..case import LABEL_OF, Floats, Grid, Mask, Vector
 from ..cavity import wall, wall_on_voxels
 from ..coarse import box_around, coarse_steps, node_points, spread_out, thin_out
 from ..fractal import fractal_noise
@@ -105,18 +105,18 @@ def edit_effusion(scene: Scene, operation: Operation) -> Change:
     full = np.maximum(*(_filled((lung & side).astype(np.float32), order, p.volume / node_ml) for side in (left, ~left)))
     # Vessels of the lung drown, too.
     closed = ndimage.binary_closing(np.pad(lung, 2), iterations=2)[2:-2, 2:-2, 2:-2]
-    deep = np.clip(_edge(closed, node_mm) / 5, 0, 1)
+    depth = np.clip(_edge(closed, node_mm) / 5, 0, 1)
     # From here on only where there is fluid.
     fluid = box_around(full > 0, steps, tuple(part.stop - part.start for part in box), MARGIN)
     assert fluid is not None, "some lung is filled"
     wet, inner = fluid
     block = scene.block_of(tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, inner)))
-    cover, deep = (spread_out(part[wet], steps, block.hu.shape) for part in (full, deep))
+    cover, deep = (spread_out(part[wet], steps, block.hu.shape) for part in (full, depth))
     cover *= _widened(block, _between(block, -1100.0, LUNG_HU), p.hu) | (deep > 0.9)
     return _pour(scene, block, cover, p.hu, operation.seed)
 
 
-def _chest(scene: Scene, block: Block, steps: tuple[int, ...]) -> np.ndarray:
+def _chest(scene: Scene, block: Block, steps: tuple[int, ...]) -> Mask:
     """bool, nodes along k: slices in which the lungs take up much of the trunk; fat there lies in the mediastinum."""
     hu, outside = thin_out(block.hu, steps), wall(scene, block.box, steps) > 0.5
     lung = _lungs(hu, outside, block.grid.voxel_ml * np.prod(steps))
@@ -128,14 +128,14 @@ def _nodes(grid: Grid) -> tuple[tuple[int, ...], np.ndarray]:
     return steps, np.array([mm * step for mm, step in zip(reversed(grid.spacing), steps)])
 
 
-def _between(block: Block, low: float, high: float) -> np.ndarray:
+def _between(block: Block, low: float, high: float) -> Mask:
     """bool: unlabelled voxels of such HU, noise left aside."""
     sigma = [0.0, *(1.0 / mm for mm in block.grid.spacing[1::-1])]
     smooth = ndimage.gaussian_filter(block.hu, sigma, truncate=2.5)
     return (smooth > low) & (smooth < high) & (block.labels == 0)
 
 
-def _far(block: Block, names: Iterable[str], steps: tuple[int, ...], node_mm: Vector) -> np.ndarray:
+def _far(block: Block, names: Iterable[str], steps: tuple[int, ...], node_mm: Vector) -> Floats:
     """Distance (mm) to organs, on the nodes; far where there are none."""
     organs = thin_out(np.isin(block.labels, [LABEL_OF[name] for name in names]), steps) > 0.5
     if not organs.any():
@@ -143,12 +143,12 @@ def _far(block: Block, names: Iterable[str], steps: tuple[int, ...], node_mm: Ve
     return ndimage.distance_transform_edt(~organs, node_mm).astype(np.float32)
 
 
-def _edge(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _edge(mask: Mask, node_mm: Vector) -> Floats:
     """Distance (mm) from inside a mask to what lies outside it."""
     return ndimage.distance_transform_edt(mask, node_mm).astype(np.float32)
 
 
-def _lungs(hu: np.ndarray, outside: np.ndarray, node_ml: float) -> np.ndarray:
+def _lungs(hu: Floats, outside: np.ndarray, node_ml: float) -> Mask:
     """bool: large air in the trunk that is no gas of the bowel."""
     parts, count = ndimage.label((hu < LUNG_HU) & (np.asarray(outside, np.float32) < 0.5))
     large = np.flatnonzero(np.bincount(parts.ravel()) * node_ml > LUNG_ML)
@@ -157,7 +157,7 @@ def _lungs(hu: np.ndarray, outside: np.ndarray, node_ml: float) -> np.ndarray:
     return lungs[parts]
 
 
-def _filled(room: np.ndarray, order: np.ndarray, volume: float) -> np.ndarray:
+def _filled(room: Floats, order: Floats, volume: float) -> Floats:
     """Fill room (nodes, 0 to 1) in an order until the volume (in nodes) is reached; how full each node is, 0 to 1."""
     possible = room > POSSIBLE
     if not possible.any():
@@ -169,13 +169,13 @@ def _filled(room: np.ndarray, order: np.ndarray, volume: float) -> np.ndarray:
     return reached.astype(np.float32)
 
 
-def _widened(block: Block, free: np.ndarray, hu: float) -> np.ndarray:
+def _widened(block: Block, free: Mask, hu: float) -> Mask:
     """The same with the voxels at its border that hold some of it and some of an organ: no dark line is to stay."""
     wide = ndimage.binary_dilation(free, CROSS, iterations=max(1, round(1.2 / block.grid.spacing[0])))
     return free | (wide & (block.hu < hu) & (block.labels == 0))
 
 
-def _pour(scene: Scene, block: Block, cover: np.ndarray, hu: float, seed: int) -> Change:
+def _pour(scene: Scene, block: Block, cover: Floats, hu: float, seed: int) -> Change:
     """Put fluid with the scan's noise, in a block no larger than the fluid; organs stay as they are."""
     found = ndimage.find_objects((cover > 0).astype(np.uint8))
     inner = found[0] if found else tuple(slice(0, 1) for _ in cover.shape)

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..block import Block, Change
 from ..blood import BLOOD_HU, Blood, find_blood
-from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN, Vector
+from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN, Floats, Mask, Vector
 from ..coarse import coarse_steps, node_points, spread_out, spread_planes, thin_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation
@@ -73,7 +73,7 @@ def _target(phase: str, tissue: str, patient: float) -> float:
     return plain + (phase_hu(phase, tissue) - plain) * patient
 
 
-def _rest(scene: Scene, phase: str, patient: float) -> np.ndarray:
+def _rest(scene: Scene, phase: str, patient: float) -> Floats:
     """Change (HU, float32, whole case) of vessels, heart and bowel wall."""
     case = scene.case
     more = np.zeros(case.hu.shape, np.float32)
@@ -105,8 +105,7 @@ def _unenhanced(smooth: np.ndarray) -> np.ndarray:
     return np.float32(-0.9) * excess * np.clip((500 - smooth) / 100, 0, 1)
 
 
-def _changed_blood(smooth: np.ndarray, arterial: np.ndarray, source: str, phase: str, blood: Blood,
-                   patient: float) -> np.ndarray:
+def _changed_blood(smooth: Floats, arterial: Floats, source: str, phase: str, blood: Blood, patient: float) -> Floats:
     """Change of what lies above `BLOOD_HU`: as the aorta near it, as the veins elsewhere."""
     result = np.zeros_like(smooth)
     for share, tissue, level in ((arterial, "aorta", blood.artery_hu), (1 - arterial, "portal vein", blood.vein_hu)):
@@ -118,7 +117,7 @@ def _changed_blood(smooth: np.ndarray, arterial: np.ndarray, source: str, phase:
     return result
 
 
-def _lay_organ(scene: Scene, more: np.ndarray, name: str, p: ContrastPhase, patient: float, seed: int) -> None:
+def _lay_organ(scene: Scene, more: Floats, name: str, p: ContrastPhase, patient: float, seed: int) -> None:
     """Lay an organ's change over the rest's."""
     block = scene.block_of(scene.grown(scene.organ(name).box, SINUS_MM + 8 if name == "kidney" else 6.0))
     inside = block.labels == LABEL_OF[name]
@@ -139,7 +138,7 @@ def _lay_organ(scene: Scene, more: np.ndarray, name: str, p: ContrastPhase, pati
         _fill_pelvis(scene, block, more[block.box], p.phase)
 
 
-def _structure(block: Block, inside: np.ndarray) -> np.ndarray:
+def _structure(block: Block, inside: Mask) -> Floats:
     """HU without noise and vessels, smoothed over the mask alone; outside it goes on as at its border."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     sigma = [STRUCTURE_MM / (mm * step) for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -149,7 +148,7 @@ def _structure(block: Block, inside: np.ndarray) -> np.ndarray:
     return level + spread_out(sums / np.maximum(weight, 1e-3), steps, inside.shape)
 
 
-def _smooth_within(block: Block, inside: np.ndarray, sigma_mm: float) -> np.ndarray:
+def _smooth_within(block: Block, inside: Mask, sigma_mm: float) -> Floats:
     """HU smoothed over the mask alone; outside it goes on as at its border."""
     sigma = [0.0, *(sigma_mm / mm for mm in block.grid.spacing[1::-1])]
     weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma, truncate=2.5)
@@ -158,8 +157,8 @@ def _smooth_within(block: Block, inside: np.ndarray, sigma_mm: float) -> np.ndar
     return level + sums / np.maximum(weight, 1e-3)
 
 
-def _parenchyma(scene: Scene, block: Block, name: str, inside: np.ndarray, look: np.ndarray, p: ContrastPhase,
-                patient: float, seed: int) -> np.ndarray:
+def _parenchyma(scene: Scene, block: Block, name: str, inside: Mask, look: Floats, p: ContrastPhase,
+                patient: float, seed: int) -> Floats:
     """Liver, spleen, pancreas: an even change; their vessels change as blood does."""
     median, target = scene.organ(name).median, _target(p.phase, name, patient)
     change = np.full(look.shape, np.float32(target - median))
@@ -173,15 +172,15 @@ def _parenchyma(scene: Scene, block: Block, name: str, inside: np.ndarray, look:
     return change + np.maximum(vessel, 0) * np.float32(np.clip(there / here, -1, 1.5) - 1) * (scene.phase != "native")
 
 
-def _stripes(block: Block, seed: int) -> np.ndarray:
+def _stripes(block: Block, seed: int) -> Floats:
     """Winding stripes, -1 to 1."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     noise = fractal_noise(node_points(block.grid, block.box, steps), seed, 2 * STRIPE_MM, octaves=2)
     return spread_out(np.sin(np.float32(2.6) * noise), steps, block.hu.shape)
 
 
-def _kidney(scene: Scene, block: Block, inside: np.ndarray, look: np.ndarray, p: ContrastPhase, patient: float,
-            seed: int) -> np.ndarray:
+def _kidney(scene: Scene, block: Block, inside: Mask, look: Floats, p: ContrastPhase, patient: float,
+            seed: int) -> Floats:
     """Kidneys: cortex and medulla each to their own HU, as the scan shows them or, where it does not, by depth."""
     cortex = _cortex(block, inside, seed)
     outer, inner = inside & (cortex > 0.8), inside & (cortex < 0.2)
@@ -197,7 +196,7 @@ def _kidney(scene: Scene, block: Block, inside: np.ndarray, look: np.ndarray, p:
     return cortex * np.float32(target[0] - here[0]) + (1 - cortex) * np.float32(target[1] - here[1])
 
 
-def _cortex(block: Block, inside: np.ndarray, seed: int) -> np.ndarray:
+def _cortex(block: Block, inside: Mask, seed: int) -> Floats:
     """1 in the cortex and its columns, 0 in the pyramids, float32; the sinus has no cortex of its own."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -209,7 +208,7 @@ def _cortex(block: Block, inside: np.ndarray, seed: int) -> np.ndarray:
     return spread_out(np.maximum(rim, np.clip(1.5 * columns - 0.9, 0, 1)), steps, inside.shape)
 
 
-def _closed(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _closed(mask: Mask, node_mm: Vector) -> Mask:
     """A kidney with its sinus."""
     if not mask.any():
         return mask
@@ -217,7 +216,7 @@ def _closed(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
     return ndimage.distance_transform_edt(np.pad(reached, 1), node_mm)[1:-1, 1:-1, 1:-1] > SINUS_MM
 
 
-def _fill_pelvis(scene: Scene, block: Block, more: np.ndarray, phase: str) -> None:
+def _fill_pelvis(scene: Scene, block: Block, more: Floats, phase: str) -> None:
     """Urine in the renal pelvis is dense in the excretory phase, and fluid in the others."""
     if "excretory" not in (phase, scene.phase) or phase == scene.phase:
         return

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..block import Block, Change, blurred_like_scan
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Floats
 from ..coarse import coarse_steps, node_points, spread_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation
@@ -55,7 +55,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return block.change(contrast_changed=False)
 
 
-def _areas(block: Block, pattern: str, seed: int) -> np.ndarray:
+def _areas(block: Block, pattern: str, seed: int) -> Floats:
     """How fatty each place is, 0 to 1."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     points = node_points(block.grid, block.box, steps)

@@ -9,6 +9,7 @@ import numpy as np
 from ...shapes import Shape, ellipsoid, union
 from ..block import Block, Change, coverage, replace, soft_step
 from ..bodies import irregular, lobulated, random_turn
+from ..case import Floats
 from ..coarse import coarse_steps, thin_out
 from ..focal import finish, make_room, organ_share, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -45,7 +46,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _target(scene: Scene, block: Block, operation: Operation) -> np.ndarray:
+def _target(scene: Scene, block: Block, operation: Operation) -> Floats:
     """HU: filled nodules as bright as blood, the rest below the organ."""
     p: Haemangioma = operation.parameters
     median = scene.organ(operation.organ).median

@@ -13,7 +13,7 @@ from .. import direction
 from ..block import Block, Change, PatientPoints, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import lump, random_direction
 from ..branching import bundle
-from ..case import LABEL_OF, Vector
+from ..case import LABEL_OF, Floats, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise
 from ..fractal import fractal_noise
@@ -105,7 +105,7 @@ def _cleft(start: Vector, along: Vector, length_mm: float, width_mm: float, seed
     start, half_height = np.asarray(start, float), 0.3 * length_mm
     frame = np.stack([across, along, aside]).astype(np.float32)
 
-    def distance(points: PatientPoints) -> np.ndarray:
+    def distance(points: PatientPoints) -> Floats:
         offset = [axis - np.float32(c) for axis, c in zip((points.x, points.y, points.z), start)]
         off, ahead, up = (sum(n * part for n, part in zip(row, offset)) for row in frame)
         thin = np.clip(1.05 - ahead / np.float32(length_mm), 0.15, 1)
@@ -128,7 +128,7 @@ def _cleft(start: Vector, along: Vector, length_mm: float, width_mm: float, seed
     return Shape(distance, tuple(corners.min(axis=0)), tuple(corners.max(axis=0)))
 
 
-def _clot(block: Block, hu: float, seed: int) -> np.ndarray:
+def _clot(block: Block, hu: float, seed: int) -> Floats:
     """Blood is not the same everywhere: clots are denser."""
     points = (block.points.x, block.points.y, block.points.z)
     return (hu + 6 * fractal_noise(points, seed + 2, 7.0, octaves=1)).astype(np.float32)
@@ -174,8 +174,7 @@ def _steps(block: Block) -> tuple[int, ...]:
     return coarse_steps(block.grid.spacing, NODE_MM)
 
 
-def lens(block: Block, surface: Vector, normal: Vector, thickness_mm: float, half_width_mm: float,
-         seed: int) -> np.ndarray:
+def lens(block: Block, surface: Vector, normal: Vector, thickness_mm: float, half_width_mm: float, seed: int) -> Floats:
     """Thickness (mm) of a lens on nodes: largest at a point of the surface, falling to 0 at its rim.
 
     It counts how far aside of the normal a point lies; deep in the organ and on its other side there is nothing.
@@ -190,7 +189,7 @@ def lens(block: Block, surface: Vector, normal: Vector, thickness_mm: float, hal
     return (np.float32(thickness_mm) * profile * np.clip(wave, 0.6, 1.4) * deep).astype(np.float32)
 
 
-def near_depth(block: Block, label: int, normal: Vector) -> np.ndarray:
+def near_depth(block: Block, label: int, normal: Vector) -> Floats:
     """How far nodes lie below that part of an organ's surface that faces along a normal (mm; negative outside)."""
     steps = _steps(block)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -214,12 +213,12 @@ def near_depth(block: Block, label: int, normal: Vector) -> np.ndarray:
                                    mode="nearest")
 
 
-def _along_axes(block: Block, vector: Vector) -> np.ndarray:
+def _along_axes(block: Block, vector: Vector) -> Floats:
     """A vector of the patient (LPS) along the array's k, j and i axes, mm."""
     return (np.linalg.inv(block.grid.matrix) @ np.asarray(vector) * block.grid.spacing)[::-1].astype(np.float32)
 
 
-def dent(block: Block, label: int, normal: Vector, thickness: np.ndarray) -> np.ndarray:
+def dent(block: Block, label: int, normal: Vector, thickness: Floats) -> Floats:
     """Make room under the capsule: it bulges by a part of the lens's thickness, the organ is pressed in by the rest.
 
     A little of the tissue in the lens's place is spread over it (`LEFT`, to be painted over); what is below is pressed

@@ -9,7 +9,7 @@ import numpy as np
 from ...shapes import Shape, union
 from ..block import Block, Change, coverage, replace
 from ..bodies import lump, random_direction
-from ..case import Vector
+from ..case import Floats, Vector
 from ..focal import (
     bulging_centre,
     dead_core,
@@ -71,8 +71,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, np.maximum.reduce([main, *covers]))
 
 
-def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise: np.ndarray,
-                operation: Operation) -> np.ndarray:
+def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise: Floats, operation: Operation) -> Floats:
     """The mass: capsule, mosaic, dead tissue. Returns its cover."""
     p: Hcc = operation.parameters
     room = free_room(scene, block, operation.organ)
@@ -90,7 +89,7 @@ def _paint_mass(scene: Scene, block: Block, shape: Shape, level: float, noise: n
     return cover
 
 
-def _mosaic(block: Block, cover: np.ndarray, operation: Operation) -> np.ndarray:
+def _mosaic(block: Block, cover: Floats, operation: Operation) -> Floats:
     """Compartments with their own HU, each rather even; mean 0 over the mass."""
     p: Hcc = operation.parameters
     cells = np.tanh(1.6 * noise_over(block, cover, operation.seed + 1, max(0.13 * p.diameter, 5.0)))

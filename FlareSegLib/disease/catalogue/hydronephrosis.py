@@ -10,7 +10,7 @@ from scipy import ndimage
 from ...shapes import Shape, ellipsoid, tube, union
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF, Vector
+from ..case import LABEL_OF, Floats, Mask, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import finish, free_room, make_room, tissue_noise
 from ..operation import BACKGROUND, JOIN, Disease, Operation
@@ -104,7 +104,7 @@ def _measured(scene: Scene, operation: Operation, piece: Piece | None) -> Kidney
     return Kidney(sinus, up, sideways / max(np.linalg.norm(sideways), 1e-6), length, width)
 
 
-def _axes(points: np.ndarray) -> tuple[np.ndarray, float, float]:
+def _axes(points: Floats) -> tuple[np.ndarray, float, float]:
     """Direction of the longest axis (upwards), its length, and the width across it, mm."""
     if len(points) < 10:
         return np.array([0.0, 0.0, 1.0]), 100.0, 50.0
@@ -114,13 +114,13 @@ def _axes(points: np.ndarray) -> tuple[np.ndarray, float, float]:
     return up, float(np.sqrt(20 * values[2])), float(np.sqrt(20 * values[1]))
 
 
-def _closed(mask: np.ndarray, node_mm: Vector) -> np.ndarray:
+def _closed(mask: Mask, node_mm: Vector) -> Mask:
     """A mask without hollows narrower than twice `CLOSING_MM`."""
     near = ndimage.distance_transform_edt(~np.pad(mask, 1), node_mm) <= CLOSING_MM
     return (ndimage.distance_transform_edt(near, node_mm) > CLOSING_MM)[1:-1, 1:-1, 1:-1] | mask
 
 
-def _hollow(mask: np.ndarray, block: Block, steps: tuple[int, ...], medially: np.ndarray) -> np.ndarray:
+def _hollow(mask: Mask, block: Block, steps: tuple[int, ...], medially: np.ndarray) -> Mask:
     """The largest hollow at the medial side; nothing where the labels have none."""
     node_mm = _node_mm(block, steps)
     parts, count = ndimage.label(_closed(mask, node_mm) & ~mask & (medially > -8.0))
@@ -136,7 +136,7 @@ def _node_mm(block: Block, steps: tuple[int, ...]) -> list[float]:
     return [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
 
 
-def _below(block: Block, left: float, organ: str) -> np.ndarray:
+def _below(block: Block, left: float, organ: str) -> Floats:
     """1 where voxels lie deeper than `left` mm below the kidney's outer contour, its hollow filled."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = _node_mm(block, steps)
@@ -145,7 +145,7 @@ def _below(block: Block, left: float, organ: str) -> np.ndarray:
     return soft_step(np.float32(left) - spread_out(depth, steps, block.hu.shape), 2.0)
 
 
-def _beside(block: Block, organ: str, kidney: Kidney) -> np.ndarray:
+def _beside(block: Block, organ: str, kidney: Kidney) -> Floats:
     """1 medially of the sinus, but for the kidney itself: there the pelvis may be, too."""
     x, y, z = (np.float32(n) * (axis - np.float32(c)) for n, axis, c in
                zip(kidney.medial, (block.points.x, block.points.y, block.points.z), kidney.sinus))

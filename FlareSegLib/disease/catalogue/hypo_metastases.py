@@ -9,6 +9,7 @@ import numpy as np
 from ...shapes import Shape
 from ..block import Block, Change, add, coverage, soft_step
 from ..bodies import lump
+from ..case import Floats
 from ..compositions import scattered
 from ..focal import finish, make_room, organ_share, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation
@@ -42,7 +43,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _difference(block: Block, shape: Shape, p: HypoMetastasis, radius: float) -> np.ndarray:
+def _difference(block: Block, shape: Shape, p: HypoMetastasis, radius: float) -> Floats:
     """HU that come on top: a darker core, and a brighter rim on the surface."""
     distance = shape.distance(block.points)
     core = soft_step(distance + 0.5 * radius, 0.5 * radius)

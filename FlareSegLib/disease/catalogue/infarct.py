@@ -10,6 +10,7 @@ from scipy import ndimage
 from .. import direction
 from ..block import Block, Change, coverage, replace
 from ..bodies import wedge
+from ..case import Floats
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise, to_middle
 from ..fractal import fractal_noise
 from ..operation import KEEP, Disease, Operation
@@ -55,7 +56,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return finish(block, operation, cover)
 
 
-def _rim(scene: Scene, organ: str, block: Block) -> np.ndarray:
+def _rim(scene: Scene, organ: str, block: Block) -> Floats:
     """1 within `RIM_MM` of the organ's surface."""
     inside = block.labels == scene.organ(organ).label
     distance = ndimage.distance_transform_edt(inside, block.grid.spacing[::-1]) - 0.5 * min(block.grid.spacing)

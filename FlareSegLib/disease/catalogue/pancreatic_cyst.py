@@ -9,7 +9,7 @@ import numpy as np
 from ...shapes import Shape
 from ..block import Block, Change, replace, soft_step
 from ..bodies import lobulated, lump, random_direction
-from ..case import LABEL_OF, Vector
+from ..case import LABEL_OF, Floats, Vector
 from ..focal import (
     bulging_centre,
     finish,
@@ -91,7 +91,7 @@ def _paint(scene: Scene, operation: Operation, shape: Shape, centre: Vector, wal
     return finish(block, operation, cover)
 
 
-def _septa(block: Block, cavity: np.ndarray, centre: Vector, diameter: float, count: int, seed: int) -> np.ndarray:
+def _septa(block: Block, cavity: Floats, centre: Vector, diameter: float, count: int, seed: int) -> Floats:
     """Thin wavy walls across a cavity, 0 to 1, float32."""
     rng = np.random.default_rng((seed, 5))
     points = (block.points.x, block.points.y, block.points.z)
@@ -100,8 +100,8 @@ def _septa(block: Block, cavity: np.ndarray, centre: Vector, diameter: float, co
     for _ in range(count):
         normal = random_direction(rng)
         offset = rng.uniform(-0.25, 0.25) * diameter
-        height = sum(np.float32(n) * (axis - np.float32(c))
-                     for n, axis, c in zip(normal, points, centre)) + wave - offset
+        x, y, z = (np.float32(n) * (axis - np.float32(c)) for n, axis, c in zip(normal, points, centre))
+        height = x + y + z + wave - offset
         walls = np.maximum(walls, soft_step(np.abs(height) - 0.7, 1.2))
     return walls
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ...shapes import Shape, tube
 from ..block import Block, Change, coverage, replace, soft_step
 from ..bodies import irregular, lump
-from ..case import LABEL_OF, Box
+from ..case import LABEL_OF, Box, Floats
 from ..cavity import wall
 from ..focal import PUSH_REACH, dead_core, finish, free_room, grown_into, organ_share, tissue_noise, uneven
 from ..growth import flow_steps, make_up_noise, scale
@@ -153,7 +153,7 @@ def _paint_duct(scene: Scene, block: Block, operation: Operation, axis: np.ndarr
     replace(part, cover, np.float32(DUCT_HU), tissue_noise(scene, part, operation.organ, operation.seed + 6))
 
 
-def _paint_tumour(scene: Scene, block: Block, shape: Shape, operation: Operation) -> np.ndarray:
+def _paint_tumour(scene: Scene, block: Block, shape: Shape, operation: Operation) -> Floats:
     """The tumour itself, over its duct; vessels outside of the gland run on through it. Returns its cover."""
     p: PancreaticMass = operation.parameters
     median = scene.organ(operation.organ).median
@@ -171,7 +171,7 @@ def _paint_tumour(scene: Scene, block: Block, shape: Shape, operation: Operation
     return cover
 
 
-def _vessels(block: Block, median: float, operation: Operation) -> np.ndarray:
+def _vessels(block: Block, median: float, operation: Operation) -> Floats:
     """1 in bright vessels and bowel content outside the gland, which a tumour encases but does not replace."""
     spacing = block.grid.spacing
     smooth = ndimage.gaussian_filter(block.hu, [0.5 * (1.0 / mm) for mm in reversed(spacing)], mode="nearest")

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..block import Block, Change, add, blurred_like_scan, replace, soft_step
-from ..case import LABEL_OF
+from ..case import LABEL_OF, Floats
 from ..cavity import wall
 from ..coarse import coarse_steps, spread_out, thin_out
 from ..focal import organ_share, patches, tissue_noise, uneven
@@ -63,7 +63,7 @@ def edit(scene: Scene, operation: Operation) -> Change:
     return block.change()
 
 
-def _fat(scene: Scene, block: Block) -> np.ndarray:
+def _fat(scene: Scene, block: Block) -> Floats:
     """How far each voxel is fat in the trunk's cavities, 0 to 1; vessels, bowel and the four organs are none."""
     sigma = [0.8 / mm for mm in reversed(block.grid.spacing)]
     smooth = ndimage.gaussian_filter(block.hu, sigma, mode="nearest")
@@ -72,7 +72,7 @@ def _fat(scene: Scene, block: Block) -> np.ndarray:
     return soft_step(smooth - np.float32(FAT_HU), FAT_EDGE_HU) * (smooth > GAS_HU) * (block.labels == 0) * free
 
 
-def _distance(block: Block, organ: str) -> np.ndarray:
+def _distance(block: Block, organ: str) -> Floats:
     """Millimetres to an organ, on every voxel; 0 in it."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -80,7 +80,7 @@ def _distance(block: Block, organ: str) -> np.ndarray:
     return spread_out(ndimage.distance_transform_edt(outside, node_mm).astype(np.float32), steps, block.hu.shape)
 
 
-def _inflame(block: Block, fat: np.ndarray, distance: np.ndarray, reach_mm: float, seed: int) -> None:
+def _inflame(block: Block, fat: Floats, distance: Floats, reach_mm: float, seed: int) -> None:
     """Raise fat towards the HU of inflamed fat: a haze with threads in it, less and less over a distance."""
     if reach_mm <= 0:
         return
@@ -94,12 +94,12 @@ def _inflame(block: Block, fat: np.ndarray, distance: np.ndarray, reach_mm: floa
     block.hu += blurred_like_scan(block, share) * np.maximum(np.float32(INFLAMED_HU) - block.hu, 0)
 
 
-def _noise(block: Block, place: tuple[np.ndarray, ...], seed: int, bump_mm: float) -> np.ndarray:
+def _noise(block: Block, place: tuple[np.ndarray, ...], seed: int, bump_mm: float) -> Floats:
     """Noise of SD 1 at some voxels (as `numpy.nonzero` gives them); on the whole grid it is read more quickly."""
     return fractal_noise((block.points.x, block.points.y, block.points.z), seed, bump_mm, octaves=2)[place]
 
 
-def _fluid(block: Block, fat: np.ndarray, distance: np.ndarray, millilitres: float, seed: int) -> np.ndarray:
+def _fluid(block: Block, fat: Floats, distance: Floats, millilitres: float, seed: int) -> Floats:
     """Cover of a collection of this volume in the fat near the gland, nearest places first; organs hold none."""
     if millilitres <= 0:
         return np.zeros_like(fat)

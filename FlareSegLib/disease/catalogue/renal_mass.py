@@ -9,6 +9,7 @@ import numpy as np
 from ...shapes import Shape
 from ..block import Block, Change, replace
 from ..bodies import lump
+from ..case import Floats
 from ..focal import (
     bulging_centre,
     dead_core,
@@ -118,15 +119,14 @@ def requested_difference(scene: Scene, operation: Operation) -> float:
     return float(kind.hu[0] + dose * (kind.hu[phase] + chance - kind.hu[0]) - median)
 
 
-def _tissue(scene: Scene, block: Block, cover: np.ndarray, level: float, operation: Operation) -> np.ndarray:
+def _tissue(scene: Scene, block: Block, cover: Floats, level: float, operation: Operation) -> Floats:
     """HU of the solid part: uneven where contrast medium shows it."""
     p: RenalMass = operation.parameters
     texture = KINDS[p.kind].texture * (0.25 if scene.phase == "native" else min(1.0, max(0.2, level / 150)))
     return np.float32(level) + uneven(block, cover, texture, max(0.2 * p.diameter, 5.0), operation.seed + 1)
 
 
-def _paint_core(block: Block, shape: Shape, cover: np.ndarray, level: float, noise: np.ndarray,
-                operation: Operation) -> None:
+def _paint_core(block: Block, shape: Shape, cover: Floats, level: float, noise: Floats, operation: Operation) -> None:
     """Fat in an angiomyolipoma; dead tissue in the middle of the others."""
     p: RenalMass = operation.parameters
     if p.kind == "angiomyolipoma":

@@ -12,7 +12,7 @@ from ...errors import FlareSegError
 from ...shapes import tube
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF, Box, Vector
+from ..case import LABEL_OF, Box, Floats, Mask, Vector
 from ..cavity import wall
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, outward, tissue_noise
@@ -145,7 +145,7 @@ def _cut_off(scene: Scene, operation: Operation, towards: Vector, share: float) 
     return _take_out(scene, _around(scene, organ.box, mask), operation)
 
 
-def _around(scene: Scene, box: Box, mask: np.ndarray) -> tuple[Block, np.ndarray]:
+def _around(scene: Scene, box: Box, mask: Mask) -> tuple[Block, np.ndarray]:
     """A block around a mask of a box of the case, and the mask in it."""
     found = ndimage.find_objects(mask.view(np.uint8))[0]
     own = tuple(slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(found, box))
@@ -184,7 +184,7 @@ def _take_out(scene: Scene, block_and_mask: tuple[Block, np.ndarray], operation:
     return block.change()
 
 
-def _fall_in(scene: Scene, block: Block, mask: np.ndarray, share: float) -> None:
+def _fall_in(scene: Scene, block: Block, mask: Mask, share: float) -> None:
     """Shrink what is to be taken out, its neighbours following; where bone leaves no way, nothing moves."""
     try:
         scale(block, mask, 1 - share, still=wall(scene, block.box, flow_steps(block)))
@@ -193,7 +193,7 @@ def _fall_in(scene: Scene, block: Block, mask: np.ndarray, share: float) -> None
             raise
 
 
-def _closed(block: Block, mask: np.ndarray) -> np.ndarray:
+def _closed(block: Block, mask: Mask) -> Mask:
     """A mask with its narrow gaps, as far as they belong to no organ: the vessels of a hilum go, too."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -205,7 +205,7 @@ def _closed(block: Block, mask: np.ndarray) -> np.ndarray:
     return mask | ((spread_out(closed.astype(np.float32), steps, mask.shape) > 0.5) & (block.labels == 0))
 
 
-def _with_slivers(block: Block, mask: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _with_slivers(block: Block, mask: Mask, inside: Mask) -> Mask:
     """A mask with what it would leave too thin of an organ beside it."""
     steps = coarse_steps(block.grid.spacing, NODE_MM)
     node_mm = [mm * step for mm, step in zip(reversed(block.grid.spacing), steps)]
@@ -219,7 +219,7 @@ def _with_slivers(block: Block, mask: np.ndarray, inside: np.ndarray) -> np.ndar
     return mask | (inside & thin)
 
 
-def _lay_bowel(block: Block, room: np.ndarray, noise: np.ndarray, seed: int) -> None:
+def _lay_bowel(block: Block, room: Mask, noise: Floats, seed: int) -> None:
     """A loop of bowel with fluid and gas, through the middle of a room."""
     rng = np.random.default_rng((seed, 10))
     depth = ndimage.distance_transform_edt(room, block.grid.spacing[::-1])
@@ -240,7 +240,7 @@ def _lay_bowel(block: Block, room: np.ndarray, noise: np.ndarray, seed: int) -> 
     block.cover[:] = 0
 
 
-def _clip_places(block: Block, rest: np.ndarray, middle_x: float, count: int, rng: np.random.Generator) -> np.ndarray:
+def _clip_places(block: Block, rest: Mask, middle_x: float, count: int, rng: np.random.Generator) -> np.ndarray:
     """Points (LPS, mm) on the border of what was taken out, towards the body's middle: the vessels came from there."""
     border = np.argwhere(rest & ~ndimage.binary_erosion(rest))
     points = block.grid.point_of(border + [part.start for part in block.box])
