@@ -13,20 +13,20 @@ import json
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import FlareSegError
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
-from ..training.cases import read_case_labels
+from ..training.cases import CaseEntry, read_case_labels
 from ..training.json_files import write_json
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
 from .altered_scans import AS_IT_IS, THICKNESSES_MM, Condition, all_conditions
 from .held_out import SIDES, agreement, find_labels, known_organs, unseen_cases, warned, wrong_side_ml
+from .result_rows import CaseFigures, ConditionFigures, ConditionRow, Metric
 
 #: Organs whose results are compared with the unchanged scan's, and groups whose voxels can be compared one by one.
 NAMES = tuple(organ.name for organ in FLARE_ORGANS)
@@ -36,7 +36,7 @@ STABLE_MM = 5
 
 
 def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network: UNet2D, organs: tuple[str, ...],
-                       seed: int, plain: Volume | None = None) -> dict[str, Any]:
+                       seed: int, plain: Volume | None = None) -> ConditionFigures:
     """Return the figures of one condition.
 
     Parameters
@@ -57,18 +57,19 @@ def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network
     """
     altered = condition.alter(ct, labels, seed)
     found = find_labels(altered.ct, network)
-    row = {"group": condition.group, "condition": condition.name, "seed": seed,
+    agreed = agreement(found, altered.labels, organs)
+    row: ConditionFigures = {"group": condition.group, "condition": condition.name, "seed": seed,
            "organs": [name for name in altered.organs or NAMES if name in organs],
            "slice_spacing_mm": round(to_axial(altered.ct)[0].spacing[2], 2),
-           **agreement(found, altered.labels, organs), "warnings": warned(altered.ct, found),
+           "dice": agreed["dice"], "nsd": agreed["nsd"], "warnings": warned(altered.ct, found),
            "wrong_side_ml": wrong_side_ml(altered.ct, found, altered.labels)}
     if plain is not None and condition.group in SAME_VOXELS:
         row["voxels_differ"] = int(np.count_nonzero(to_axial(found)[0].array != plain.array))
     return row
 
 
-def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D, conditions: tuple[Condition, ...], draws: int,
-                  done: set[tuple[str, int]], add: Callable[[dict[str, Any]], None]) -> None:
+def evaluate_case(entry: CaseEntry, data: Path, network: UNet2D, conditions: tuple[Condition, ...], draws: int,
+                  done: set[tuple[str, int]], add: Callable[[CaseFigures], None]) -> None:
     """Call ``add(row)`` for each condition of a CT that is not in `done`, pairs of a condition's name and a seed."""
     wanted = [(condition, seed) for condition in conditions if entry["contrast"] or not condition.contrast_only
               for seed in range(draws if condition.group == "disease" else 1) if (condition.name, seed) not in done]
@@ -81,17 +82,17 @@ def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D, conditions
     storage = any(condition.group == "storage" for condition, _ in wanted)
     plain = find_labels(ct, network) if storage else None
     for condition, seed in wanted:
-        about = {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
-                 "reference": entry["kind"]}
         try:
-            add({**about, **evaluate_condition(condition, ct, labels, network, organs, seed, plain)})
+            add({"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
+                 "reference": entry["kind"],
+                 **evaluate_condition(condition, ct, labels, network, organs, seed, plain)})
         except FlareSegError as error:
             if error.code not in ("disease_not_placed", "bad_disease_case"):
                 raise
             print(f"{entry['name']}, {condition.name}: {error}", flush=True)
 
 
-def changes(rows: list[dict[str, Any]], metric: str) -> dict[tuple[str, str, str], list[tuple[float, float]]]:
+def changes(rows: list[ConditionRow], metric: Metric) -> dict[tuple[str, str, str], list[tuple[float, float]]]:
     """Group, condition and organ to pairs (unchanged, changed) of a metric, one a row; only of organs it concerns.
 
     Rows whose CT was not scored unchanged, with the same network, are left out.
@@ -107,7 +108,7 @@ def changes(rows: list[dict[str, Any]], metric: str) -> dict[tuple[str, str, str
     return found
 
 
-def condition_table(rows: list[dict[str, Any]], metric: str = "dice") -> str:
+def condition_table(rows: list[ConditionRow], metric: Metric = "dice") -> str:
     """A Markdown table of all conditions but diseases: mean over the CTs, and the mean change of the same CTs."""
     pairs = changes(rows, metric)
     lines = ["| condition | CTs | " + " | ".join(NAMES) + " | liver / spleen on the wrong side, ml at most |",
@@ -122,7 +123,7 @@ def condition_table(rows: list[dict[str, Any]], metric: str = "dice") -> str:
     return "\n".join(lines)
 
 
-def disease_table(rows: list[dict[str, Any]]) -> str:
+def disease_table(rows: list[ConditionRow]) -> str:
     """A Markdown table of the diseases: Dice of the organs concerned, against the healthy case of the same CT."""
     dice, nsd = (changes(rows, metric) for metric in ("dice", "nsd"))
     lines = ["| disease | organ | cases | Dice healthy | Dice with it | change | NSD change |", "|---" * 7 + "|"]
@@ -135,7 +136,7 @@ def disease_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def storage_sentence(rows: list[dict[str, Any]]) -> str:
+def storage_sentence(rows: list[ConditionRow]) -> str:
     """How many voxels differ by the storage alone."""
     chosen = [row for row in rows if row["group"] == "storage" and "voxels_differ" in row]
     if not chosen:
@@ -144,7 +145,7 @@ def storage_sentence(rows: list[dict[str, Any]]) -> str:
             f"{max(row['voxels_differ'] for row in chosen)} voxels at most have another label than in the CT as it is.")
 
 
-def stability_sentence(rows: list[dict[str, Any]]) -> str:
+def stability_sentence(rows: list[ConditionRow]) -> str:
     """By how much an organ's mean Dice differs over slices of up to `STABLE_MM`."""
     pairs = changes(rows, "dice")
     looked_at = {mm: f"slices of {mm} mm" for mm in THICKNESSES_MM if mm <= STABLE_MM}
@@ -162,7 +163,7 @@ def stability_sentence(rows: list[dict[str, Any]]) -> str:
             + ", ".join(f"{spans[organ]:.3f} ({organ})" for organ in NAMES if organ in spans) + ".")
 
 
-def tables(rows: list[dict[str, Any]]) -> str:
+def tables(rows: list[ConditionRow]) -> str:
     """All of it, as Markdown."""
     return "\n\n".join((
         "Dice: mean over the CTs (mean change against the same CTs as they are)", condition_table(rows),
@@ -170,7 +171,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
         "Simulated diseases, the organ that has them", disease_table(rows)))
 
 
-def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _in_order(rows: list[ConditionRow]) -> list[ConditionRow]:
     place = {condition.name: number for number, condition in enumerate(all_conditions())}
     return sorted(rows, key=lambda row: place.get(row["condition"], len(place)))
 
@@ -201,7 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
     rows = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
-        def add(row: dict[str, Any], steps: int = steps) -> None:
+        def add(row: CaseFigures, steps: int = steps) -> None:
             rows.append({**row, "steps": steps})
             write_json(options.json, rows, indent=1)
             print(f"{row['case']}, {row['condition']}: {row['dice']}", flush=True)

@@ -6,24 +6,24 @@ Pictures of a CT are derived works: they are made of those alone whose licence a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..organs import FLARE_ORGANS
-from ..training.cases import read_case_labels, read_case_list
+from ..training.cases import CaseEntry, read_case_labels, read_case_list
 from ..training.provenance import allows_derived_works
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_volume
 from .case_pictures import CaseImages, worst_organs_figure
 from .held_out import checkpoint_without, find_labels, read_checkpoint
+from .result_rows import AccuracyRow
 
 
-def worst_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def worst_rows(rows: list[AccuracyRow]) -> dict[str, AccuracyRow]:
     """The row with the lowest Dice of each organ against silver labels, of the CTs that may be shown."""
     shown = {entry["name"] for entry in read_case_list() if allows_derived_works(entry["licence"])}
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, AccuracyRow] = {}
     for row in rows:
         if row["reference"] == "silver" and row["case"] in shown:
             for organ, dice in row["dice"].items():
@@ -32,7 +32,7 @@ def worst_rows(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def failure_picture(rows: list[dict[str, Any]], data: Path, runs: Path) -> tuple[Figure, str] | None:
+def failure_picture(rows: list[AccuracyRow], data: Path, runs: Path) -> tuple[Figure, str] | None:
     """Return the picture of each organ's worst result, and the attribution; None where nothing may be shown.
 
     Parameters
@@ -53,7 +53,7 @@ def failure_picture(rows: list[dict[str, Any]], data: Path, runs: Path) -> tuple
     return worst_organs_figure(columns, FLARE_ORGANS), f"CTs: {', '.join(sources)}; outlines added."
 
 
-def _images(entry: dict[str, Any], data: Path, runs: Path) -> CaseImages:
+def _images(entry: CaseEntry, data: Path, runs: Path) -> CaseImages:
     checkpoint = checkpoint_without(runs, entry["patient"])
     assert checkpoint is not None, "it made the rows"
     network, _ = read_checkpoint(checkpoint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +15,12 @@ from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
 from ..results.measurements import measure
 from ..results.plausibility import doubts
-from ..training.cases import read_case_list
+from ..training.cases import CaseEntry, read_case_list
 from ..training.starter import STARTER_NETWORK, starter_bundle
 from ..volumes.orientation import from_axial, to_axial
 from ..volumes.volume import Volume
 from .agreement import IGNORE
+from .result_rows import Agreement
 from .rules import FLARE21
 from .scoring import score_organ
 
@@ -51,7 +51,7 @@ def checkpoint_without(runs: Path, patient: str) -> Path | None:
     return None
 
 
-def unseen_cases(runs: Path, names: Sequence[str] | None = None) -> Iterator[tuple[dict[str, Any], UNet2D, int]]:
+def unseen_cases(runs: Path, names: Sequence[str] | None = None) -> Iterator[tuple[CaseEntry, UNet2D, int]]:
     """Yield each entry of the case list with a network that has not seen its patient, and that network's steps.
 
     Entries without such a network are told of on the terminal and passed over.
@@ -86,7 +86,7 @@ def known_organs(reference: Volume, unlabelled: Collection[int] = ()) -> tuple[s
                  if organ.label not in unlabelled and (reference.array == organ.label).any())
 
 
-def agreement(found: Volume, reference: Volume, organs: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def agreement(found: Volume, reference: Volume, organs: tuple[str, ...]) -> Agreement:
     """Return "dice" and "nsd" by organ, as FLARE21 scores them: the surface distance with a tolerance of 1 mm.
 
     Where part of the reference is not annotated the surface is open, and there is no surface distance.

@@ -10,54 +10,80 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from ..inference.postprocess import keep_largest_pieces
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
+from ..training.cases import CaseEntry
 from ..training.json_files import write_json
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
+from ..volumes.volume import Volume
 from .held_out import agreement, find_labels, known_organs, unseen_cases, warned, wrong_side_ml
+from .result_rows import AccuracyRow, Metric
 from .statistics import bootstrap_interval
 
 #: Against what a row compares; "islands removed" is the result of ``--keep-largest``.
 REFERENCES = ("silver", "silver, islands removed", "manual")
-METRICS = ("dice", "nsd")
+METRICS: tuple[Metric, ...] = ("dice", "nsd")
 #: An interval over fewer patients says nothing.
 LEAST_PATIENTS = 5
 
 
-def evaluate_case(entry: dict[str, Any], data: Path, network: UNet2D) -> list[dict[str, Any]]:
+class Mean(TypedDict):
+    """Mean over patients, and the ends of its interval; None for too few patients."""
+
+    patients: int
+    mean: float
+    interval: list[float] | None
+
+
+class Summary(Mean):
+    """A mean over patients, and of what."""
+
+    reference: str
+    contrast: bool
+    metric: Metric
+    organ: str
+    cts: int
+
+
+def evaluate_case(entry: CaseEntry, data: Path, network: UNet2D) -> list[AccuracyRow]:
     """Return one row a kind of reference: the case, and Dice and surface distance (NSD) of each organ."""
     folder = data / entry["name"]
     ct = read_volume(folder / "ct.nii.gz")
     found = find_labels(ct, network)
     silver = read_label_map(folder / entry["labels"])
     known = known_organs(silver, entry.get("unlabelled", ()))
-    about = {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
-             "slice_spacing_mm": round(to_axial(ct)[0].spacing[2], 2)}
+    spacing = round(to_axial(ct)[0].spacing[2], 2)
+
+    def row(reference: str, labels: Volume, truth: Volume, organs: tuple[str, ...]) -> AccuracyRow:
+        agreed = agreement(labels, truth, organs)
+        return {"case": entry["name"], "patient": entry["patient"], "contrast": entry["contrast"],
+                "slice_spacing_mm": spacing, "reference": reference, "dice": agreed["dice"], "nsd": agreed["nsd"]}
+
     pieces = found.with_array(keep_largest_pieces(found.array, FLARE_ORGANS))
-    rows = [{**about, "reference": "silver", **agreement(found, silver, known), "warnings": warned(ct, found),
-             "wrong_side_ml": wrong_side_ml(ct, found, silver)},
-            {**about, "reference": "silver, islands removed", **agreement(pieces, silver, known),
-             "warnings": warned(ct, pieces), "wrong_side_ml": wrong_side_ml(ct, pieces, silver)}]
+    rows: list[AccuracyRow] = [
+        {**row(reference, labels, silver, known), "warnings": warned(ct, labels),
+         "wrong_side_ml": wrong_side_ml(ct, labels, silver)}
+        for reference, labels in (("silver", found), ("silver, islands removed", pieces))]
     if "manual_liver" in entry:
         manual = read_label_map(folder / entry["manual_liver"])
         manual = manual.with_array((manual.array > 0).astype(np.uint8))
-        rows.append({**about, "reference": "manual", **agreement(found, manual, ("liver",))})
+        rows.append(row("manual", found, manual, ("liver",)))
     return rows
 
 
-def summaries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summaries(rows: list[AccuracyRow]) -> list[Summary]:
     """Return mean and interval for each kind of reference, contrast, organ and metric.
 
     A patient's CTs are averaged first, as they are not independent. The interval is the percentile bootstrap over
     patients (`statistics.bootstrap_interval`); None for fewer than `LEAST_PATIENTS`.
     """
-    found = []
+    found: list[Summary] = []
     for reference in REFERENCES:
         for contrast in (True, False):
             chosen = [row for row in rows if row["reference"] == reference and row["contrast"] == contrast]
@@ -74,13 +100,13 @@ def summaries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _mean_over(patients: list[float]) -> dict[str, Any]:
+def _mean_over(patients: list[float]) -> Mean:
     interval = bootstrap_interval(np.array(patients)) if len(patients) >= LEAST_PATIENTS else None
     return {"patients": len(patients), "mean": round(float(np.mean(patients)), 4),
             "interval": None if interval is None else [round(end, 4) for end in interval]}
 
 
-def format_rows(rows: list[dict[str, Any]]) -> str:
+def format_rows(rows: list[AccuracyRow]) -> str:
     """Return the rows as a Markdown table: Dice / NSD by organ."""
     names = [organ.name for organ in FLARE_ORGANS]
     lines = ["| CT (left out) | contrast | slices | training | reference | " + " | ".join(names) + " |",
@@ -92,13 +118,13 @@ def format_rows(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _pair(row: dict[str, Any], organ: str) -> str:
+def _pair(row: AccuracyRow, organ: str) -> str:
     if organ not in row["dice"]:
         return "–"
     return f"{row['dice'][organ]:.3f} / " + (f"{row['nsd'][organ]:.3f}" if organ in row["nsd"] else "–")
 
 
-def format_summaries(found: list[dict[str, Any]]) -> str:
+def format_summaries(found: list[Summary]) -> str:
     """Return `summaries` as a Markdown table."""
     lines = ["| reference | contrast | metric | organ | mean | 95 % interval | patients (CTs) |", "|---" * 7 + "|"]
     for each in found:
@@ -117,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--note", default="", help="added to each row's training steps, for instance its recipe")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
-    rows = []
+    rows: list[AccuracyRow] = []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
         rows += [{**row, "training": f"{steps} steps{options.note}"}
                  for row in evaluate_case(entry, options.data, network)]

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from ..results.plausibility import KINDS
+from .result_rows import ResultRow
 
 BOUNDS = (0.7, 0.8, 0.9)
 #: That an organ reaches the scan's edge is a fact of the scan, no doubt about the result.
@@ -23,7 +25,22 @@ DOUBTS = tuple(kind for kind in KINDS if kind != "cut off")
 SIGNALS = {"any doubt": DOUBTS, **{kind: (kind,) for kind in KINDS}}
 
 
-def results(rows: list[dict[str, Any]]) -> dict[str, list[tuple[float, frozenset[str]]]]:
+class Count(TypedDict):
+    """Of an organ and a signal: how many results are bad (a Dice below the bound) and good, how many have the warning.
+
+    Sensitivity is bad_warned / bad, the rate of false alarms good_warned / good.
+    """
+
+    organ: str
+    bound: float
+    signal: str
+    bad: int
+    bad_warned: int
+    good: int
+    good_warned: int
+
+
+def results(rows: Sequence[ResultRow]) -> dict[str, list[tuple[float, frozenset[str]]]]:
     """Dice and kinds of warnings of each result: by organ, and of the "whole scan" the mean Dice and all organs' kinds.
 
     Organs that the reference lacks are left out, so are rows without warnings (of manual livers alone).
@@ -39,13 +56,9 @@ def results(rows: list[dict[str, Any]]) -> dict[str, list[tuple[float, frozenset
     return found
 
 
-def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return counts for each organ, bound and signal.
-
-    "bad" and "good" are numbers of results, "bad_warned" and "good_warned" how many of them have the warning:
-    sensitivity is bad_warned / bad, the rate of false alarms good_warned / good.
-    """
-    found = []
+def calibration(rows: Sequence[ResultRow]) -> list[Count]:
+    """Return counts for each organ, bound and signal."""
+    found: list[Count] = []
     for organ, values in results(rows).items():
         for bound in BOUNDS:
             for signal, kinds in SIGNALS.items():
@@ -56,7 +69,7 @@ def calibration(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def format_calibration(found: list[dict[str, Any]], signals: tuple[str, ...] = tuple(SIGNALS)) -> str:
+def format_calibration(found: list[Count], signals: tuple[str, ...] = tuple(SIGNALS)) -> str:
     """Return `calibration` as a Markdown table."""
     lines = ["| organ | bad is a Dice below | warning | bad results warned of | good results warned of |",
              "|---" * 5 + "|"]

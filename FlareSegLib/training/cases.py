@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -18,6 +18,25 @@ from ..volumes.volume import Volume
 
 IGNORE = 255
 STARTER_CASES = Path(__file__).with_name("starter_cases.json")
+
+
+class CaseEntry(TypedDict):
+    """An entry of a case list (starter_cases.json); files lie in the folder of its name.
+
+    "kind" says where the labels are from; a "manual_liver" replaces that of "labels"; "unlabelled" are values that were
+    not drawn; "weight" is 1 unless it is given.
+    """
+
+    name: str
+    patient: str
+    labels: str
+    kind: str
+    contrast: bool
+    source: str
+    licence: str
+    weight: NotRequired[float]
+    manual_liver: NotRequired[str]
+    unlabelled: NotRequired[list[int]]
 
 
 class Slices(Protocol):
@@ -65,12 +84,12 @@ class TrainingCase:
         return np.array([k for k in range(len(self.labels)) if (self.labels[k] == label).any()], int)
 
 
-def read_case_list(path: Path = STARTER_CASES) -> list[dict[str, Any]]:
+def read_case_list(path: Path = STARTER_CASES) -> list[CaseEntry]:
     """Return the entries of a case list (see starter_cases.json)."""
     return json.loads(Path(path).read_text(encoding="utf-8"))["cases"]
 
 
-def read_case_labels(entry: dict[str, Any], root: Path) -> Volume:
+def read_case_labels(entry: CaseEntry, root: Path) -> Volume:
     """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
     labels = read_label_map(root / entry["name"] / entry["labels"])
     if "manual_liver" not in entry:
@@ -80,7 +99,7 @@ def read_case_labels(entry: dict[str, Any], root: Path) -> Volume:
     return labels.with_array(np.where(manual, 1, array).astype(np.uint8))
 
 
-def load_case(entry: dict[str, Any], root: Path, spacing: float) -> TrainingCase:
+def load_case(entry: CaseEntry, root: Path, spacing: float) -> TrainingCase:
     """Read a CT and its labels and resample both in plane to `spacing` (mm)."""
     image, _ = to_axial(read_volume(root / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, root))

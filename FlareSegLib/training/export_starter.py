@@ -18,16 +18,17 @@ import torch
 
 from ..errors import FlareSegError
 from ..evaluation.held_out import read_checkpoint
+from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..models.bundle import PRECISIONS, write_bundle
 from .model_card import card_text
-from .provenance import licence_sentence, training_data
+from .provenance import TrainingData, licence_sentence, training_data
 from .starter import add_case_options, starter_bundle
 
 NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)"
 PICTURE = "failures.png"
 
 
-def provenance(settings: dict[str, Any], data: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def provenance(settings: dict[str, Any], data: TrainingData, rows: list[AccuracyRow]) -> dict[str, Any]:
     """Return what `model.json` says of training and accuracy; `data` is from `training_data`."""
     return {
         "protocol": settings,
@@ -37,8 +38,8 @@ def provenance(settings: dict[str, Any], data: dict[str, Any], rows: list[dict[s
     }
 
 
-def export(checkpoint: Path, folder: Path, data: dict[str, Any], rows: list[dict[str, Any]],
-           conditions: list[dict[str, Any]], name: str = NAME, version: str = "0.3.0", precision: str = "float16",
+def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[AccuracyRow],
+           conditions: list[ConditionRow], name: str = NAME, version: str = "0.3.0", precision: str = "float16",
            pictures: tuple[Path, Path] | None = None) -> Path:
     """Write the bundle and its card, and return the card.
 
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.folder}: {options.name} {options.version}; read {card}")
 
 
-def _rows(files: list[Path]) -> list[dict[str, Any]]:
+def _rows(files: list[Path]) -> list[Any]:
     return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
 
 

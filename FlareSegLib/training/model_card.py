@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from ..evaluation.conditions import condition_table, disease_table, stability_sentence, storage_sentence
 from ..evaluation.held_out import FAR_MM
 from ..evaluation.leave_one_out import LEAST_PATIENTS, format_rows, format_summaries, summaries
+from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..evaluation.warning_calibration import calibration, format_calibration
 from ..models.bundle import ModelBundle
+from .provenance import TrainingData, UsedSource
 
 #: Lowest Dice that a card does not call a failure.
 FAILURE = 0.8
@@ -94,7 +95,7 @@ disease's own rule. An organ that was taken away counts 1 if nothing of it is fo
 """
 
 
-def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict[str, Any]],
+def card_text(bundle: ModelBundle, parameters: int, conditions: list[ConditionRow],
               attribution: str | None = None) -> str:
     """Return the card (Markdown).
 
@@ -108,7 +109,9 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[dict[str, A
         Of ``failures.png`` beside the card; None where there is no picture.
     """
     training = bundle.training
-    protocol, data, rows = training["protocol"], training["data"], training["accuracy"]["rows"]
+    protocol = training["protocol"]
+    data: TrainingData = training["data"]
+    rows: list[AccuracyRow] = training["accuracy"]["rows"]
     assert bundle.working_spacing is not None, "a starter model has one"
     card = CARD.format(
         title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
@@ -131,7 +134,7 @@ def _wrapped(paragraph: str) -> str:
     return text if text.startswith(("#", "|", "*", "!")) and not text.startswith("**") else textwrap.fill(text, WIDTH)
 
 
-def _unseen(data: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def _unseen(data: TrainingData, rows: list[AccuracyRow]) -> str:
     trained_on = {each["name"] for each in data["cts"]}
     unseen = dict.fromkeys(row["patient"] for row in rows if row["patient"] not in trained_on)
     if unseen:
@@ -139,11 +142,11 @@ def _unseen(data: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     return "The shipped network was trained on all of these patients; none is left here that it has not seen."
 
 
-def _source(each: dict[str, Any]) -> str:
+def _source(each: UsedSource) -> str:
     return f"| {each['source']} | {each['licence']} | {each.get('labels', 'label maps alone')} | {each['cases']} |"
 
 
-def _conditions(rows: list[dict[str, Any]]) -> str:
+def _conditions(rows: list[ConditionRow]) -> str:
     if not rows:
         return ""
     return CONDITIONS.format(cts=", ".join(dict.fromkeys(row["case"] for row in rows)), far=FAR_MM,
@@ -153,13 +156,13 @@ def _conditions(rows: list[dict[str, Any]]) -> str:
                              diseases=_diseases(rows))
 
 
-def _diseases(rows: list[dict[str, Any]]) -> str:
+def _diseases(rows: list[ConditionRow]) -> str:
     if not any(row["group"] == "disease" for row in rows):
         return "Simulated diseases were not looked at."
     return DISEASES + disease_table(rows)
 
 
-def _failures(rows: list[dict[str, Any]], attribution: str | None) -> str:
+def _failures(rows: list[AccuracyRow], attribution: str | None) -> str:
     bad = [(row["dice"][organ], organ, row["case"]) for row in rows if row["reference"] == "silver"
            for organ in row["dice"] if row["dice"][organ] < FAILURE]
     listed = "\n".join(f"* {organ} of {case}: Dice {dice:.3f}" for dice, organ, case in sorted(bad)) or "* None there."

@@ -6,17 +6,50 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from ..errors import FlareSegError
 from .cases import read_case_list
-from .synthesis.make import ORIGIN_ENDING
+from .synthesis.make import ORIGIN_ENDING, Origin
 from .synthesis.mix import KINDS
 from .synthesis.stored import training_cases
 
 LABEL_SOURCES = Path(__file__).with_name("label_sources.json")
 #: What a licence that allows derived works, commercial ones too, does not have in its name.
 RESTRICTIONS = ("NC", "ND")
+
+
+class LabelSource(TypedDict):
+    """An entry of label_sources.json: label maps without images, and how their names begin in a case's origin."""
+
+    folder: str
+    begins: str
+    source: str
+    licence: str
+    restricted: bool
+
+
+class UsedSource(TypedDict):
+    """CTs or label maps that something was made of: under which terms, in how many cases.
+
+    "labels" is the kind of a CT's own labels, which label maps alone do not have.
+    """
+
+    name: str
+    source: str
+    licence: str
+    labels: NotRequired[str]
+    restricted: bool
+    cases: int
+
+
+class TrainingData(TypedDict):
+    """What a network was trained on: numbers of cases by kind and of those with diseases, CTs, label maps."""
+
+    cases: dict[str, int]
+    with_diseases: int
+    cts: list[UsedSource]
+    labels: list[UsedSource]
 
 
 def allows_derived_works(licence: str) -> bool:
@@ -31,38 +64,34 @@ def allows_derived_works(licence: str) -> bool:
 
 
 def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset(), kinds: tuple[str, ...] = KINDS,
-                  without: frozenset[str] = frozenset()) -> dict[str, Any]:
+                  without: frozenset[str] = frozenset()) -> TrainingData:
     """Return what of synthesised training sets a training takes; the arguments are those of `training_cases`.
-
-    Returns
-    -------
-    dict
-        "cases" by kind; "with_diseases", how many of them; "cts" and "labels": name, source, licence, "restricted"
-        and the number of "cases" that something of it is in.
 
     Raises
     ------
     FlareSegError
         As `training_cases`; "bad_training_data" for a source that the lists do not have.
     """
-    origins = [json.loads((Path(store) / f"{case.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+    origins: list[Origin] = [json.loads((Path(store) / f"{case.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
                for store in stores for case in training_cases(store, left_out, kinds, without)]
     used: Counter[str] = Counter()
     for origin in origins:
         used.update({_source_of(name) for name in
                      (origin["patient"], origin.get("target", ""), *origin.get("donors", ())) if name})
     entries = {entry["patient"]: entry for entry in reversed(read_case_list())}
-    cts = [{"name": name, "source": entry["source"], "licence": entry["licence"], "labels": entry["kind"],
-            "restricted": not allows_derived_works(entry["licence"]), "cases": used[name]}
-           for name, entry in reversed(entries.items()) if used[name]]
-    labels = [{"name": source["folder"] or source["begins"], "source": source["source"], "licence": source["licence"],
-               "restricted": source["restricted"], "cases": used[source["begins"]]}
-              for source in _label_sources() if used[source["begins"]]]
+    cts: list[UsedSource] = [
+        {"name": name, "source": entry["source"], "licence": entry["licence"], "labels": entry["kind"],
+         "restricted": not allows_derived_works(entry["licence"]), "cases": used[name]}
+        for name, entry in reversed(entries.items()) if used[name]]
+    labels: list[UsedSource] = [
+        {"name": source["folder"] or source["begins"], "source": source["source"], "licence": source["licence"],
+         "restricted": source["restricted"], "cases": used[source["begins"]]}
+        for source in _label_sources() if used[source["begins"]]]
     return {"cases": dict(Counter(origin["kind"] for origin in origins)),
             "with_diseases": sum(bool(origin.get("diseases")) for origin in origins), "cts": cts, "labels": labels}
 
 
-def licence_sentence(data: dict[str, Any]) -> str:
+def licence_sentence(data: TrainingData) -> str:
     """The terms of a network trained on `training_data`: those of the strictest of its sources."""
     strict: dict[str, list[str]] = {}
     for each in (*data["cts"], *data["labels"]):
@@ -86,5 +115,5 @@ def _source_of(name: str) -> str:
                                              f"add it to {LABEL_SOURCES.name}.")
 
 
-def _label_sources() -> list[dict[str, Any]]:
+def _label_sources() -> list[LabelSource]:
     return json.loads(LABEL_SOURCES.read_text(encoding="utf-8"))["sources"]

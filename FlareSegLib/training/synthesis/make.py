@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from ...organs import FLARE_ORGANS
 from ...volumes.orientation import to_axial
 from ...volumes.reading import read_volume
 from ...volumes.volume import Volume
-from ..cases import read_case_labels, read_case_list
+from ..cases import CaseEntry, read_case_labels, read_case_list
 from ..fingerprint import histogram
 from ..json_files import write_json
 from ..slice_store import CaseRecord, HuCode, StoreDescription, claim_store, stored_sources, write_case
@@ -38,6 +38,24 @@ from .mix import SynthesisMix, read_synthesis_mix
 PLAN_FILE = "synthesis.json"
 ORIGIN_ENDING = ".origin.json"
 DESCRIPTION = StoreDescription(tuple((organ.label, organ.name) for organ in FLARE_ORGANS), WORKING_MM)
+
+
+class Origin(TypedDict):
+    """What a case was made of: the file beside it.
+
+    A real case is a patient's CT with its own labels. A made one has the patient's body, or CT (the host), with the
+    organs of a target, some of them of donors.
+    """
+
+    kind: str
+    patient: str
+    host: NotRequired[str]
+    target: NotRequired[str]
+    phase: NotRequired[str]
+    donors: NotRequired[list[str]]
+    diseases: NotRequired[list[str]]
+    unlabelled: list[int]
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,7 @@ class Plan:
                 "left_out": sorted(self.left_out)}
 
     @property
-    def real(self) -> tuple[dict[str, Any], ...]:
+    def real(self) -> tuple[CaseEntry, ...]:
         """Entries of the real CTs."""
         return tuple(entry for entry in read_case_list() if entry["patient"] not in self.left_out
                      and (self.data / "ct" / entry["name"] / "ct.nii.gz").is_file())
@@ -149,11 +167,11 @@ def _make(plan: Plan, sources: Sources, item: int | str) -> str:
     return _store(plan.out, case_name(item, plan.mix), made)
 
 
-def _store_real(plan: Plan, entry: dict[str, Any]) -> str:
+def _store_real(plan: Plan, entry: CaseEntry) -> str:
     name = f"real_{entry['name']}"
     ct, _ = to_axial(read_volume(plan.data / "ct" / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, plan.data / "ct"))
-    origin = {"kind": "real", "patient": entry["patient"], "unlabelled": list(entry.get("unlabelled", ())),
+    origin: Origin = {"kind": "real", "patient": entry["patient"], "unlabelled": list(entry.get("unlabelled", ())),
               "weight": entry.get("weight", 1.0)}
     _write_case(plan.out, name, ct, labels.with_array(labels.array.astype(np.uint8)), origin)
     return name
@@ -161,14 +179,14 @@ def _store_real(plan: Plan, entry: dict[str, Any]) -> str:
 
 def _store(out: Path, name: str, made: MadeCase) -> str:
     image = Volume(made.case.hu, made.case.grid.spacing)
-    origin = {"kind": made.kind, "patient": made.patient, "host": made.host, "target": made.target,
+    origin: Origin = {"kind": made.kind, "patient": made.patient, "host": made.host, "target": made.target,
               "phase": made.phase, "donors": list(made.donors), "diseases": list(made.diseases),
               "unlabelled": list(made.unlabelled), "weight": 1.0}
     _write_case(out, name, image, image.with_array(made.case.labels), origin)
     return name
 
 
-def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: dict[str, Any]) -> None:
+def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: Origin) -> None:
     """Write slices and origin; the record comes last, so that what has one is complete."""
     slices = list(isotropify(image, labels, WORKING_MM))
     known = (labels.array > 0) & (labels.array != UNKNOWN)

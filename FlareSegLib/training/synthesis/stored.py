@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import FlareSegError
 from ..cases import TrainingCase
 from ..slice_store import CaseRecord, SliceStore, open_store
-from .make import ORIGIN_ENDING, PLAN_FILE
+from .make import ORIGIN_ENDING, PLAN_FILE, Origin
 from .mix import KINDS, SynthesisMix, mix_from
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def fully_labelled(store: Path) -> SliceStore:
     return replace(opened, cases=tuple(case for case in opened.cases if not origins[case.record.name]["unlabelled"]))
 
 
-def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, dict[str, Any]]]:
+def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, Origin]]:
     """The store, its mix, and the origin of each case by name."""
     opened = open_store(store)
     try:
