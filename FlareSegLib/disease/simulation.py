@@ -11,7 +11,7 @@ from ..errors import FlareSegError
 from . import parameters as typed
 from .block import Change
 from .case import LABEL_OF, Case, Labels
-from .operation import Operation, perform
+from .operation import Operation, Place, perform
 from .placing import draw_in_organ
 from .quality import Finding, Verdict, contrast, judge_case, judge_operation
 from .recipe import Effect, Find, Recipe, Source, Step, source_of
@@ -184,20 +184,21 @@ def reinstantiated(recipe: Recipe, scene: Scene, rng: np.random.Generator, find:
         old = step.operation
         if old.organ and not scene.has(old.organ):
             continue
-        new = replace(old, parameters=typed.jittered(old.parameters, rng, share), seed=int(rng.integers(2**31)))
-        if old.centre is not None:
-            new = replace(new, centre=_new_place(new, step.effect.depth_mm, scene, rng, find, share))
+        new = replace(old, parameters=typed.jittered(old.parameters, rng, share), seed=int(rng.integers(2**31)),
+                      centre=None)
+        place = find(old.disease).place
+        if place is not None:
+            new = replace(new, centre=_new_place(new, place, step.effect.depth_mm, scene, rng, share))
         drawn.append(new)
     if not drawn:
         raise FlareSegError("bad_disease_case", "The label map holds none of the organs that the recipe is about.")
     return tuple(drawn)
 
 
-def _new_place(operation: Operation, depth_mm: float | None, scene: Scene, rng: np.random.Generator, find: Find,
+def _new_place(operation: Operation, place: Place, depth_mm: float | None, scene: Scene, rng: np.random.Generator,
                share: float) -> tuple[float, ...]:
     """As deep as before; where that is unknown or outside, wherever the disease likes to be."""
-    place = find(operation.disease).place
-    if place is not None and (depth_mm is None or depth_mm < 0):
+    if depth_mm is None or depth_mm < 0:
         return place(scene, operation, rng)
-    reach = (depth_mm or 0.0) * share + DEPTH_TOLERANCE_MM
-    return draw_in_organ(scene, operation.organ, rng, ((depth_mm or 0.0) - reach, (depth_mm or 0.0) + reach))
+    reach = depth_mm * share + DEPTH_TOLERANCE_MM
+    return draw_in_organ(scene, operation.organ, rng, (depth_mm - reach, depth_mm + reach))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from FlareSegLib.disease.case import LABEL_OF
-from FlareSegLib.disease.operation import JOIN, KEEP, Operation
+from FlareSegLib.disease.operation import BACKGROUND, JOIN, KEEP, Operation
 from FlareSegLib.disease.recipe import source_of
 from FlareSegLib.disease.simulation import ready_scene, reinstantiated, replay, simulate
 from FlareSegLib.errors import FlareSegError
@@ -87,6 +87,15 @@ def test_similar_operations_stay_near(case, simulation, little):
     depths = [(old.effect.depth_mm, new.effect.depth_mm) for old, new in zip(simulation.steps, found.steps)
               if new.operation.centre]
     assert np.median([abs(new - old) for old, new in depths]) < 6
+
+
+def test_only_diseases_that_need_a_place_get_a_new_one(case, simulation, little):
+    step, scene = simulation.recipe().steps[0], ready_scene(case)
+    placeless = Operation("removal", "", little("removal").parameters(), (0.0, 0.0, 0.0), 1, BACKGROUND)
+    without = replace(step.operation, centre=None)
+    recipe = replace(simulation.recipe(), steps=tuple(replace(step, operation=each) for each in (placeless, without)))
+    gone, lesion = reinstantiated(recipe, scene, np.random.default_rng(0), little)
+    assert gone.centre is None and scene.label_at(lesion.centre) == LABEL_OF[lesion.organ]
 
 
 def test_what_finds_no_room_is_refused_or_left_out(case, ball, little):
