@@ -95,7 +95,8 @@ def show_diseases(options: argparse.Namespace) -> None:
     if options.draws < 0:
         raise FlareSegError("bad_option", "--draws must be 0 or more.")
     names = [find(name).name for name in options.only or DISEASES]
-    faults = write_gallery(options.out, gallery_cases(options.ct, options.labels), names, options.draws)
+    pair = None if options.ct is None else (options.ct, options.labels)
+    faults = write_gallery(options.out, gallery_cases(pair), names, options.draws)
     for fault in faults:
         print(f"not shown: {fault}", file=sys.stderr)
     print(f"Wrote {options.out / 'index.html'}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ ATTEMPTS = 20
 
 
 def scattered(scene: Scene, single: Disease, operation: Operation, count: int,
-              parameters: Any = lambda rng: None) -> tuple[Operation, ...]:
+              parameters: Callable[[np.random.Generator], Any] = lambda rng: None) -> tuple[Operation, ...]:
     """Draw several lesions of one disease in an organ, apart from each other as far as there is room.
 
     Parameters

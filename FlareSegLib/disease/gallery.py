@@ -77,11 +77,12 @@ def write_gallery(out: Path, cases: dict[str, Case], names: list[str], draws: in
     return faults
 
 
-def gallery_cases(ct: Path | None = None, labels: Path | None = None) -> dict[str, Case]:
-    """The synthetic patient, and before it a CT with its label map where one is given; by name."""
+def gallery_cases(ct_and_labels: tuple[Path, Path] | None = None) -> dict[str, Case]:
+    """The synthetic patient, and before it a CT with its label map where they are given; by name."""
     phantom = make_phantom(1, (320, 256, 84), (1.2, 1.2, 2.5))
     cases = {"phantom": make_case(phantom.ct, phantom.label_map)[0]}
-    if ct is not None and labels is not None:
+    if ct_and_labels is not None:
+        ct, labels = ct_and_labels
         cases = {"ct": make_case(read_volume(ct), read_label_map(labels))[0], **cases}
     return cases
 

@@ -55,7 +55,7 @@ class Lymphoma:
 
 
 def parts(scene: Scene, operation: Operation) -> tuple[Operation, ...]:
-    """An enlarged spleen first, where the spleen is concerned; then the nodules."""
+    """The nodules, then an enlarged spleen, where the spleen is concerned."""
     p: Lymphoma = operation.parameters
     nodules = scattered(scene, NODULE, operation, p.count)
     if operation.organ != "spleen" or p.enlargement < 1.05:
