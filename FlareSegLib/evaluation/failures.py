@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..errors import FlareSegError
 from ..organs import FLARE_ORGANS
 from ..training.cases import CaseEntry, read_case_labels, read_case_list
 from ..training.provenance import allows_derived_works
@@ -41,6 +42,11 @@ def failure_picture(rows: list[AccuracyRow], data: Path, runs: Path) -> tuple[Fi
         Of `leave_one_out`.
     data, runs : Path
         As `leave_one_out` has them.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found" where a network or a CT is missing.
     """
     worst = worst_rows(rows)
     if not worst:
@@ -55,7 +61,9 @@ def failure_picture(rows: list[AccuracyRow], data: Path, runs: Path) -> tuple[Fi
 
 def _images(entry: CaseEntry, data: Path, runs: Path) -> CaseImages:
     checkpoint = checkpoint_without(runs, entry["patient"])
-    assert checkpoint is not None, "it made the rows"
+    if checkpoint is None:
+        raise FlareSegError("not_found", f"{runs} has no without_{entry['patient']}.pt; give the folder of the "
+                                         "networks that the rows are from.")
     network, _ = read_checkpoint(checkpoint)
     ct, _ = to_axial(read_volume(data / entry["name"] / "ct.nii.gz"))
     labels, _ = to_axial(read_case_labels(entry, data))

@@ -55,7 +55,7 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     Raises
     ------
     FlareSegError
-        "output_exists", "output_unwritable".
+        "output_exists", "output_unwritable"; as `failure_picture`, before anything is written.
     """
     settings = torch.load(checkpoint, weights_only=True)["settings"]
     network, steps = read_checkpoint(checkpoint)
@@ -63,14 +63,14 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     described = {f.name: getattr(planned, f.name) for f in fields(planned)
                  if f.name not in ("folder", "network", "weights_sha256")}
     described |= {"name": name, "version": version, "title": TITLE, "licence": licence_sentence(data)}
-    bundle = write_bundle(folder, network, precision=precision, **described)
     shown = None
     if pictures is not None:
         from ..evaluation.failures import failure_picture
 
         shown = failure_picture(rows, *pictures)
-        if shown is not None:
-            shown[0].savefig(folder / PICTURE, dpi=100)
+    bundle = write_bundle(folder, network, precision=precision, **described)
+    if shown is not None:
+        shown[0].savefig(folder / PICTURE, dpi=100)
     parameters = sum(p.numel() for p in network.parameters())
     card = folder / "README.md"
     card.write_text(card_text(bundle, parameters, conditions, shown and shown[1]), encoding="utf-8")

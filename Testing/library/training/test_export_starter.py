@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from FlareSegLib.errors import FlareSegError
 from FlareSegLib.evaluation import failures
 from FlareSegLib.models.bundle import load_network, read_bundle
 from FlareSegLib.networks.unet2d import UNet2D
@@ -85,3 +86,9 @@ def test_pictures_are_of_cts_alone_that_may_be_shown(checkpoint, tmp_path):
     assert "TCIA HCC-TACE-Seg HCC_006 (CC BY 4.0)" in card.read_text("utf-8")
     picture = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "lite" / "failures.png")))
     assert np.ptp(picture) > 100 and min(picture.shape[:2]) > 200
+
+
+def test_pictures_of_which_the_network_is_missing_leave_no_half_bundle(checkpoint, tmp_path):
+    with pytest.raises(FlareSegError, match="without_hcctace006.pt") as error:
+        export(checkpoint, tmp_path / "lite", DATA, ROWS, [], pictures=(tmp_path, tmp_path))
+    assert error.value.code == "not_found" and not (tmp_path / "lite").exists()
