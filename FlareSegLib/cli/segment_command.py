@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TypedDict
 
 from ..jobs.job import SegmentJob, run_job
 from ..jobs.staging import Staging
@@ -86,8 +86,21 @@ def job_from(options: argparse.Namespace) -> SegmentJob:
                       report=options.report, overwrite=options.overwrite, **method_from(options))
 
 
-def method_from(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of a `SegmentJob` that `add_method_options` is about."""
+class Method(TypedDict):
+    """The fields of a `SegmentJob` that `add_method_options` is about."""
+
+    model: str
+    organs: tuple[str, ...] | None
+    device: str
+    exact: bool
+    runtime: str
+    fast: bool
+    keep_largest: bool
+    threads: int | None
+
+
+def method_from(options: argparse.Namespace) -> Method:
+    """Return what the arguments say of them."""
     organs = None if options.organs is None else tuple(
         name.strip().lower() for name in options.organs.split(",") if name.strip())
     return {"model": options.model, "organs": organs, "device": options.device, "exact": options.exact,

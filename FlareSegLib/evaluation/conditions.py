@@ -58,11 +58,12 @@ def evaluate_condition(condition: Condition, ct: Volume, labels: Volume, network
     altered = condition.alter(ct, labels, seed)
     found = find_labels(altered.ct, network)
     agreed = agreement(found, altered.labels, organs)
-    row: ConditionFigures = {"group": condition.group, "condition": condition.name, "seed": seed,
-           "organs": [name for name in altered.organs or NAMES if name in organs],
-           "slice_spacing_mm": round(to_axial(altered.ct)[0].spacing[2], 2),
-           "dice": agreed["dice"], "nsd": agreed["nsd"], "warnings": warned(altered.ct, found),
-           "wrong_side_ml": wrong_side_ml(altered.ct, found, altered.labels)}
+    row: ConditionFigures = {
+        "group": condition.group, "condition": condition.name, "seed": seed,
+        "organs": [name for name in altered.organs or NAMES if name in organs],
+        "slice_spacing_mm": round(to_axial(altered.ct)[0].spacing[2], 2),
+        "dice": agreed["dice"], "nsd": agreed["nsd"], "warnings": warned(altered.ct, found),
+        "wrong_side_ml": wrong_side_ml(altered.ct, found, altered.labels)}
     if plain is not None and condition.group in SAME_VOXELS:
         row["voxels_differ"] = int(np.count_nonzero(to_axial(found)[0].array != plain.array))
     return row

@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -87,6 +87,35 @@ class Lease:
     save_minutes: float = 3.0
 
 
+class Int8Cost(TypedDict):
+    """What int8 changes in labels of slices of the training set, evenly drawn from its cases.
+
+    "pixels_differ" is a share of all; "dice_between" is of the labels of both networks, "dice" and "dice_int8" of each
+    against those of the training set, which it was trained on: by organ, without organs that none has.
+    """
+
+    slices: int
+    pixels_differ: float
+    dice_between: dict[str, float]
+    dice: dict[str, float]
+    dice_int8: dict[str, float]
+
+
+class Parts(TypedDict):
+    """SHA-256 of each part by its name, and the size of all of them."""
+
+    parts: dict[str, str]
+    bytes: int
+
+
+class Brought(Parts):
+    """`PARTS_FILE`: the parts of a network after so many steps "of" all."""
+
+    steps: int
+    of: int
+    int8: Int8Cost
+
+
 def pack_set(store: Path, file: Path, megabytes: float) -> int:
     """Pack the fully labelled cases of a synthesised training set, and return the stride of the slices that went in."""
     work = file.with_name(f"{file.name}.work")
@@ -122,7 +151,7 @@ def _resampled(case: StoredCase, old: float, new: float) -> Iterator[tuple[np.nd
 
 
 def train_for_a_lease(packed: Path, folder: Path, out: Path, lease: Lease = Lease(), spec: UNetSpec = PAPER_NETWORK,
-                      protocol: TrainingProtocol = PROTOCOL, spacing: float = SPACING_MM) -> dict[str, Any]:
+                      protocol: TrainingProtocol = PROTOCOL, spacing: float = SPACING_MM) -> Brought:
     """Train until the time of a lease is over, write the parts, and return what `out`'s ``parts.json`` says.
 
     Parameters
@@ -179,7 +208,7 @@ def _begin_with(bundle: ModelBundle, network: UNet, protocol: TrainingProtocol, 
 
 
 def _write_parts(out: Path, network: UNet, store: SliceStore, found: Fingerprint, protocol: TrainingProtocol,
-                 steps: int, part_bytes: int) -> dict[str, Any]:
+                 steps: int, part_bytes: int) -> Brought:
     """Write the int8 bundle in parts, beside a `PARTS_FILE` that tells how they are joined and what int8 costs."""
     spacing = store.description.working_spacing
     assert spacing is not None, "of a resampled store"
@@ -190,14 +219,15 @@ def _write_parts(out: Path, network: UNet, store: SliceStore, found: Fingerprint
     bundle = write_bundle(out / "bundle", network, organs=organs_of(dict(store.description.organs)),
                           working_spacing=(spacing, spacing), grid=protocol.grid, normalisation=found.normalisation,
                           training=training, precision="int8", **asdict(WORDS))
-    told = {"steps": steps, "of": protocol.steps, **split(bundle, out, part_bytes),
-            "int8": loss_by_int8(network, load_network(bundle), store, protocol)}
+    told: Brought = {
+        "steps": steps, "of": protocol.steps, **split(bundle, out, part_bytes),
+        "int8": loss_by_int8(network, load_network(bundle), store, protocol)}
     shutil.rmtree(bundle.folder)
     write_json(out / PARTS_FILE, told, indent=1)
     return told
 
 
-def split(bundle: ModelBundle, out: Path, part_bytes: int = PART_BYTES) -> dict[str, Any]:
+def split(bundle: ModelBundle, out: Path, part_bytes: int = PART_BYTES) -> Parts:
     """Write a bundle as `DESCRIPTION_FILE` and numbered parts of its weights; return the parts' names and checksums."""
     for old in out.glob(f"{WEIGHTS_FILE}.part*"):
         old.unlink()
@@ -238,16 +268,8 @@ def join(parts: Path, folder: Path) -> ModelBundle:
 
 
 def loss_by_int8(network: UNet, quantised: UNet, store: SliceStore, protocol: TrainingProtocol,
-                 slices: int = CHECKED_SLICES) -> dict[str, Any]:
-    """Compare the labels of two networks on slices of the training set, evenly drawn from its cases.
-
-    Returns
-    -------
-    dict
-        "slices"; "pixels_differ", a share of all; "dice_between", by organ, of the labels that both give; "dice" and
-        "dice_int8", each against the labels of the training set, which it was trained on. Organs that none has are
-        left out.
-    """
+                 slices: int = CHECKED_SLICES) -> Int8Cost:
+    """Compare the labels of two networks on slices of the training set."""
     normalisation = store.fingerprint().normalisation
     rng = np.random.default_rng(0)
     layers = []
@@ -259,8 +281,8 @@ def loss_by_int8(network: UNet, quantised: UNet, store: SliceStore, protocol: Tr
         with torch.inference_mode():
             layers.append([_inside(each(image)[0].argmax(0).numpy(), plan) for each in (network, quantised)] + [truth])
     whole, small, truth = (np.concatenate([layer[k].ravel() for layer in layers]) for k in range(3))
-    told: dict[str, Any] = {"slices": slices, "pixels_differ": float(np.mean(whole != small)),
-            "dice_between": {}, "dice": {}, "dice_int8": {}}
+    told: Int8Cost = {"slices": slices, "pixels_differ": float(np.mean(whole != small)),
+                      "dice_between": {}, "dice": {}, "dice_int8": {}}
     for label, name in store.description.organs:
         if (whole == label).any() or (small == label).any():
             told["dice_between"][name] = round(dice(small, whole, label), 5)

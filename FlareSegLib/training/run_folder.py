@@ -16,7 +16,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
@@ -53,6 +53,15 @@ class RunFolder:
     def snapshot(self, epoch: int) -> Path:
         """The bundle of an early epoch."""
         return self.folder / "snapshots" / f"epoch-{epoch:04}"
+
+
+class Checkpoint(TypedDict):
+    """Plain tensors and numbers: the states of a training's parts after so many steps."""
+
+    step: int
+    network: dict[str, torch.Tensor]
+    optimiser: dict[str, Any]
+    scaler: dict[str, Any]
 
 
 def open_run(folder: str | Path, settings: dict[str, Any], resume: bool) -> RunFolder:
@@ -97,7 +106,7 @@ def _refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:
                                           f"({', '.join(changed)}); use the same or begin anew in another folder.")
 
 
-def save_checkpoint(run: RunFolder, state: dict[str, Any]) -> None:
+def save_checkpoint(run: RunFolder, state: Checkpoint) -> None:
     """Write beside and rename, so that a kill leaves the last whole checkpoint.
 
     Raises
@@ -116,7 +125,7 @@ def save_checkpoint(run: RunFolder, state: dict[str, Any]) -> None:
                                                  "--resume.") from error
 
 
-def load_checkpoint(run: RunFolder) -> dict[str, Any] | None:
+def load_checkpoint(run: RunFolder) -> Checkpoint | None:
     """Return the newest state; None before the first.
 
     Raises

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader
 from ..networks.unet import UNet
 from .loss import segmentation_loss
 from .protocol import TrainingProtocol
-from .run_folder import RunFolder, keep_losses, load_checkpoint, save_checkpoint
+from .run_folder import Checkpoint, RunFolder, keep_losses, load_checkpoint, save_checkpoint
 from .slice_dataset import SliceDataset
 from .team import Team
 
@@ -151,8 +150,8 @@ class TrainingState:
         self._team.wait()
         return keep_losses(run, self.step) if self._team.leads else []
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain tensors and numbers."""
+    def as_dict(self) -> Checkpoint:
+        """Return what `resume` takes over."""
         return {"step": self.step, "network": self.network.state_dict(), "optimiser": self._optimiser.state_dict(),
                 "scaler": self._scaler.state_dict()}
 

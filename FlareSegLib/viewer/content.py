@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -37,6 +37,29 @@ class Resource:
     body: bytes
 
 
+class OrganFacts(TypedDict):
+    """An organ: 0 to 255 for red, green and blue; without volume there is neither mean HU nor a place inside."""
+
+    name: str
+    label: int
+    colour: list[int]
+    volume_ml: float
+    mean_hu: float | None
+    place: list[float] | None
+
+
+class Facts(TypedDict):
+    """What the page's script must know: the organs, where to look first, the grey window, warnings.
+
+    Places are patient coordinates as NIfTI has them (RAS, mm).
+    """
+
+    organs: list[OrganFacts]
+    place: list[float]
+    window: list[float]
+    warnings: list[str]
+
+
 def page_resources(case: ViewedCase) -> dict[str, Resource]:
     """Return the page, its script and style, NiiVue, the case's images and its facts, by name.
 
@@ -64,11 +87,8 @@ def organ_block(label_map: Volume) -> Volume:
     return replace(label_map, array=np.pad(label_map.array[box], 1), origin=tuple(corner.tolist()))
 
 
-def facts(case: ViewedCase) -> dict[str, Any]:
-    """What the page's script must know: the organs, where to look first, the grey window, warnings.
-
-    Places are patient coordinates as NIfTI has them (RAS, mm).
-    """
+def facts(case: ViewedCase) -> Facts:
+    """Measure what the page tells and shows."""
     measurements = measure(case.ct, case.label_map, case.organs)
     boxes = organ_boxes(case.label_map.array, case.organs)
     middle = [most_telling_plane(case.label_map.array, case.organs, axis) for axis in range(3)]
@@ -91,7 +111,7 @@ def _files() -> dict[str, Resource]:
 
 
 def _organ(organ: Organ, measured: OrganMeasurement, box: tuple[slice, ...] | None,
-           label_map: Volume) -> dict[str, Any]:
+           label_map: Volume) -> OrganFacts:
     return {"name": organ.name, "label": organ.label, "colour": list(organ.colour), "volume_ml": measured.volume_ml,
             "mean_hu": measured.mean_hu,
             "place": None if box is None else _ras(label_map, _inside(label_map.array, organ.label, box))}
