@@ -63,3 +63,5 @@ def test_type_checkers_see_the_public_names():
     declared = {alias.asname: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
                 for alias in node.names}
     assert declared == FlareSegLib._PUBLIC
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert "__getattr__" not in functions, "that hides misspelt names from them"
