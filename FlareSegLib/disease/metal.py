@@ -123,8 +123,8 @@ def _back_projection(projections: Floats, shape: tuple[int, ...], angles: np.nda
     return back.T.reshape(len(projections), *shape) / np.float32(len(angles))
 
 
-def _enlarged(small: Floats, shape: tuple[int, ...]) -> Floats:
-    """A slice's streaks on all of its pixels, linear between."""
+def _enlarged(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A slice's streaks on all of its pixels, linear between; float32, or float64 where they are fewer."""
     every = -(-max(shape) // RESOLUTION)
     if every == 1:
         return small
