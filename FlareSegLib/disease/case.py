@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import Floats as Floats, Hu as Hu, Labels as Labels, Mask as Mask  # diseases take them from here
 from ..errors import FlareSegError
 from ..evaluation.pairs import grid_difference
 from ..organs import FLARE_ORGANS
@@ -19,12 +19,6 @@ from ..volumes.volume import Volume
 Box = tuple[slice, ...]
 #: Three numbers: x, y, z in LPS mm, or along k, j, i.
 Vector = Sequence[float] | np.ndarray
-#: HU and labels of voxels as a case stores them; numbers of voxels, nodes or points as they are worked with; which of
-#: those are meant.
-Hu = npt.NDArray[np.int16]
-Labels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 LABEL_OF = {organ.name: organ.label for organ in FLARE_ORGANS}
 #: Voxels of which nobody knows the organ; no disease is put there and none changes them.

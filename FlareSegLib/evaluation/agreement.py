@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Mask
+
 #: Value of a reference voxel that is not annotated: it counts neither for nor against.
 IGNORE = 255
 
@@ -59,7 +61,7 @@ class Overlap:
         return part / whole if whole else 0.0
 
 
-def overlap(found: np.ndarray, truth: np.ndarray) -> Overlap:
+def overlap(found: Mask, truth: Mask) -> Overlap:
     """Count the voxels of two boolean masks of one shape."""
     return Overlap(*(int(np.count_nonzero(mask)) for mask in (found, truth, found & truth)))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..arrays import Doubles
 from ..disease.case import Case, make_case
 from ..disease.catalogue import DISEASES, find
 from ..disease.catalogue.acquisition import Acquisition
@@ -100,7 +101,7 @@ def _with(alter: Callable[[Volume, Volume, float], Altered], value: float) -> Al
     return lambda ct, labels, seed: alter(ct, labels, value)
 
 
-def slab_weights(slices: int, spacing: float, thickness: float) -> np.ndarray:
+def slab_weights(slices: int, spacing: float, thickness: float) -> Doubles:
     """Weights (new slices, stored slices) that make slices of another thickness; each row adds up to 1.
 
     A thicker slice is the mean over its slab, a thinner one lies on the line between its two neighbours. New slices

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from ..arrays import Mask
 from ..disease.case import LABEL_OF
 from ..organs import Organ
 from ..preprocessing.isotropic import plan_z, slice_weights
@@ -205,14 +206,14 @@ def _difference(truth: Cut, found: Cut) -> Image:
     return picture
 
 
-def _tint(picture: Image, mask: np.ndarray, colour: tuple[int, int, int], opacity: float) -> None:
+def _tint(picture: Image, mask: Mask, colour: tuple[int, int, int], opacity: float) -> None:
     from PIL.Image import Resampling, fromarray
 
     alpha = fromarray(mask.astype(np.uint8) * round(255 * opacity))
     picture.paste(colour, mask=alpha.resize(picture.size, Resampling.NEAREST))
 
 
-def _window(wrong: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
+def _window(wrong: Mask, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
     """Rows and columns of a square of `WINDOW_MM` around the difference, within the picture."""
     window = []
     for axis, mm in ((0, spacing[1]), (1, spacing[0])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Doubles
 from .rows import Evaluation
 
 #: What is ranked, and whether more is better (flare.grand-challenge.org/Evaluation).
@@ -34,7 +35,7 @@ def ranked_criteria(evaluations: list[Evaluation]) -> tuple[str, ...]:
     return tuple(name for name in CRITERIA if _common_values(evaluations, name) is not None)
 
 
-def _common_values(evaluations: list[Evaluation], name: str) -> np.ndarray | None:
+def _common_values(evaluations: list[Evaluation], name: str) -> Doubles | None:
     """(cases, models), None where a model has not been measured on every common case."""
     cases = sorted(set.intersection(*(set(evaluation.cases) for evaluation in evaluations)))
     values = [evaluation.case_means(name) if name in ("dice", "nsd") else evaluation.cost_values(name)
@@ -44,7 +45,7 @@ def _common_values(evaluations: list[Evaluation], name: str) -> np.ndarray | Non
     return np.array([[each[case] for each in values] for case in cases])
 
 
-def _ranks(evaluations: list[Evaluation], name: str, more_is_better: bool) -> np.ndarray:
+def _ranks(evaluations: list[Evaluation], name: str, more_is_better: bool) -> Doubles:
     from scipy.stats import rankdata
 
     values = _common_values(evaluations, name)

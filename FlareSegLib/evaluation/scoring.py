@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..arrays import Mask
 from ..errors import FlareSegError
 from ..volumes.volume import Volume
 from .agreement import IGNORE, overlap
@@ -73,7 +74,7 @@ def score_organ(case: str, organ: str, prediction: Volume, reference: Volume, pr
                  round(volumes[0], 3), round(volumes[1], 3))
 
 
-def mask_of(array: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
+def mask_of(array: np.ndarray, labels: tuple[int, ...]) -> Mask:
     """Boolean mask of all voxels that have one of the labels."""
     mask = array == labels[0]
     for label in labels[1:]:
@@ -81,7 +82,7 @@ def mask_of(array: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
-def _labelled_slices(found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _labelled_slices(found: Mask, truth: Mask) -> tuple[Mask, Mask]:
     """The stored slices from the reference's first one up to its last one, without that last one.
 
     Leaving the last slice out is what FLARE22's code does (its range ends at the highest index); a reference of one

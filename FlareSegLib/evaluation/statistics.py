@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Doubles
+
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 SEED = 20210901
@@ -79,7 +81,7 @@ def paired_difference(model: dict[str, float], baseline: dict[str, float]) -> Pa
     return PairedDifference(float(differences.mean()), low, high, _wilcoxon(differences), len(cases))
 
 
-def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+def bootstrap_interval(values: Doubles) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of (n,) values."""
     random = np.random.default_rng(SEED)
     chunk = max(1, 2_000_000 // len(values))  # bounded memory for many cases
@@ -90,7 +92,7 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _wilcoxon(differences: np.ndarray) -> float | None:
+def _wilcoxon(differences: Doubles) -> float | None:
     if not differences.any():
         return None
     from scipy.stats import wilcoxon

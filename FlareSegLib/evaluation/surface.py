@@ -18,12 +18,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..arrays import Doubles, Mask
+
 #: Voxels around a corner, in the order of the bits of a corner's code.
 CORNER_VOXELS = tuple(np.ndindex(2, 2, 2))
 WHOLE = 255
 
 
-def surface_distance(found: np.ndarray, truth: np.ndarray, spacing: tuple[float, float, float],
+def surface_distance(found: Mask, truth: Mask, spacing: tuple[float, float, float],
                      tolerance_mm: float) -> float:
     """Return the normalised surface distance of two masks, 0 to 1.
 
@@ -62,7 +64,7 @@ def surface_distance(found: np.ndarray, truth: np.ndarray, spacing: tuple[float,
     return float(agreeing / total)
 
 
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
+def bounding_box(mask: Mask) -> tuple[slice, ...] | None:
     """Return the slices that hold all of a mask, None for an empty one."""
     box = []
     for axis in range(mask.ndim):
@@ -73,7 +75,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
     return tuple(box)
 
 
-def corner_codes(mask: np.ndarray) -> np.ndarray:
+def corner_codes(mask: Mask) -> np.ndarray:
     """Return for each voxel corner which of the eight voxels around it are inside (bits as `CORNER_VOXELS`).
 
     Outside of the array there is nothing, so the shape is one larger along each axis.
@@ -87,12 +89,12 @@ def corner_codes(mask: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def surfel_areas(steps: tuple[float, float, float]) -> np.ndarray:
+def surfel_areas(steps: tuple[float, float, float]) -> Doubles:
     """Return the area of the surface at a corner for each of the 256 codes, mm², for voxels of `steps` mm (k, j, i)."""
     return np.array([_surfel_area(code, np.array(steps)) for code in range(256)])
 
 
-def _surfel_area(code: int, steps: np.ndarray) -> float:
+def _surfel_area(code: int, steps: Doubles) -> float:
     from skimage.measure import marching_cubes
 
     if code.bit_count() > 4:
@@ -105,7 +107,7 @@ def _surfel_area(code: int, steps: np.ndarray) -> float:
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
-def is_near(points: np.ndarray, others: np.ndarray, steps: tuple[float, ...], tolerance_mm: float) -> np.ndarray:
+def is_near(points: Mask, others: Mask, steps: tuple[float, ...], tolerance_mm: float) -> Mask:
     """Tell of each True of `points` (in C order) whether a True of `others` lies within the tolerance.
 
     Nearby offsets are tried first, and what has a neighbour is not looked at again: much faster than a distance

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..arrays import Floats, Labels
 from ..preprocessing.inplane import AIR_HU
 
 MUSCLE_HU = 45.0
@@ -49,7 +50,7 @@ class AugmentationSettings:
     field_of_view_probability: float = 0.1
 
 
-def augment(image: np.ndarray, labels: np.ndarray, grid: tuple[int, int], rng: np.random.Generator,
+def augment(image: Floats, labels: Labels, grid: tuple[int, int], rng: np.random.Generator,
             settings: AugmentationSettings = AugmentationSettings()) -> tuple[torch.Tensor, torch.Tensor]:
     """Return one augmented slice on the network's grid.
 

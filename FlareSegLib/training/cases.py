@@ -11,6 +11,7 @@ from typing import NotRequired, Protocol, TypedDict
 import numpy as np
 import torch
 
+from ..arrays import Hu
 from ..preprocessing.inplane import InPlanePlan, labels_to_grid, plan_inplane, to_grid
 from ..volumes.orientation import to_axial
 from ..volumes.reading import read_label_map, read_volume
@@ -112,6 +113,6 @@ def load_case(entry: CaseEntry, root: Path, spacing: float) -> TrainingCase:
     )
 
 
-def _resample_image(pixels: np.ndarray, plan: InPlanePlan) -> np.ndarray:
+def _resample_image(pixels: np.ndarray, plan: InPlanePlan) -> Hu:
     slices = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None, None]
     return to_grid(slices, plan)[0, 0].round().clamp(-1024, 3071).to(torch.int16).numpy()

@@ -28,6 +28,7 @@ from typing import TypedDict
 import numpy as np
 import torch
 
+from ..arrays import Floats, Labels
 from ..errors import FlareSegError
 from ..evaluation.agreement import dice
 from ..models.bundle import (DESCRIPTION_FILE, WEIGHTS_FILE, ModelBundle, load_network, new_folder, read_bundle,
@@ -143,7 +144,7 @@ def resampled_store(store: SliceStore, folder: Path, spacing: float) -> SliceSto
     return open_store(folder)
 
 
-def _resampled(case: StoredCase, old: float, new: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _resampled(case: StoredCase, old: float, new: float) -> Iterator[tuple[Floats, Labels]]:
     for index in range(case.record.slices):
         hu, labels = case.slice(index)
         plan = plan_inplane(hu.shape, (old, old), (new, new), (1, 1), 1)

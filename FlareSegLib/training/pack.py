@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import Floats, Labels
 from ..errors import FlareSegError
 from ..models.bundle import new_folder
 from ..preprocessing.normalisation import Normalisation
@@ -87,7 +88,7 @@ def _shrink(store: SliceStore, folder: Path, stride: int) -> int:
     return _archive_size([path.stat().st_size for path in folder.iterdir()])
 
 
-def _slices(case: StoredCase, chosen: range) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _slices(case: StoredCase, chosen: range) -> Iterator[tuple[Floats, Labels]]:
     for index in chosen:
         yield case.slice(index)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from ..arrays import Doubles
 from ..errors import FlareSegError
 from ..organs import Organ
 from ..volumes.checks import check_ct
@@ -85,7 +86,7 @@ def side_faults(labels: Volume, organs: tuple[Organ, ...]) -> list[str]:
     return []
 
 
-def _centre(labels: Volume, label: int) -> np.ndarray:
+def _centre(labels: Volume, label: int) -> Doubles:
     """Mean position of a label in patient coordinates (LPS, mm)."""
     return labels.index_to_physical(np.argwhere(labels.array == label)[:, ::-1].mean(axis=0))
 

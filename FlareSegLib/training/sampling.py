@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Labels
 from .cases import TrainingCase
 
 FOREGROUND_FRACTION = 2 / 3
@@ -11,7 +12,7 @@ SLAB_PROBABILITY = 0.15
 
 
 def draw_slice(cases: list[TrainingCase], labels: tuple[int, ...],
-               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TrainingCase]:
+               rng: np.random.Generator) -> tuple[np.ndarray, Labels, TrainingCase]:
     """Draw one slice at a random z between stored slices.
 
     Returns

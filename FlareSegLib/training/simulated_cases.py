@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats, Labels
 from ..disease.case import Case, Grid
 from ..disease.mix import Mix, draw_operations, mix_text
 from ..disease.recipe import Find, Recipe, recipe_text
@@ -256,7 +257,7 @@ def case_of(stored: StoredCase, working_spacing: float | None) -> Case:
     return Case(hu, labels, grid)
 
 
-def slices_of(case: Case, stored: StoredCase) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def slices_of(case: Case, stored: StoredCase) -> Iterator[tuple[Floats, Labels]]:
     """Yield (HU float32, labels uint8) of the slices of a case from `case_of`, as many as the stored case has."""
     if len(case.hu) == stored.record.slices:
         yield from zip(case.hu.astype(np.float32), case.labels)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..arrays import Floats, Labels
 from ..preprocessing.inplane import AIR_HU
 from ..preprocessing.normalisation import Normalisation
 from .paper_augmentation import augment_slice, transforms
@@ -58,7 +59,7 @@ class SliceDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return image, target[0].long()
 
     def _draw(self, case: StoredCase, place: int,
-              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
+              rng: np.random.Generator) -> tuple[Floats, Labels, tuple[int, int] | None]:
         """A slice or window, and for a forced one a pixel of the organ it was drawn for."""
         organs = sorted(label for label in case.record.slices_with if label > 0)
         if not self._protocol.is_forced(place) or not organs:
@@ -69,7 +70,7 @@ class SliceDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         pixels = np.argwhere(case.slice(index)[1] == organ)
         return *self._around(case, index), tuple(pixels[rng.integers(len(pixels))])
 
-    def _around(self, case: StoredCase, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _around(self, case: StoredCase, index: int) -> tuple[Floats, Labels]:
         """The slice, or the window around it as far as the case goes; a case shorter than that is centred in air."""
         if self._window is None:
             return case.slice(index)
@@ -81,8 +82,8 @@ class SliceDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return np.pad(hu, around, constant_values=AIR_HU), np.pad(labels, around)
 
 
-def fit(hu: np.ndarray, labels: np.ndarray, grid: tuple[int, int], centre: tuple[int, int] | None,
-        rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def fit(hu: Floats, labels: Labels, grid: tuple[int, int], centre: tuple[int, int] | None,
+        rng: np.random.Generator) -> tuple[Floats, Labels]:
     """Bring a slice to the grid: too small a side is centred in air, as at inference; a larger one is cropped.
 
     A crop lies at random, or around `centre` as far as the slice goes. The slices of a window are treated alike.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import Floats, Labels
 from ..errors import FlareSegError
 from .fingerprint import EMPTY_HISTOGRAM, HIGHEST_HU, LOWEST_HU, Fingerprint, HuHistogram, fingerprint
 from .json_files import write_json
@@ -44,7 +45,7 @@ class HuCode:
         limits = np.iinfo(self.kind)
         return np.clip(np.rint((hu - self.first) / self.step), limits.min, limits.max).astype(self.kind)
 
-    def decode(self, codes: np.ndarray) -> np.ndarray:
+    def decode(self, codes: np.ndarray) -> Floats:
         """Codes to HU, float32."""
         return codes.astype(np.float32) * np.float32(self.step) + np.float32(self.first)
 
@@ -104,7 +105,7 @@ class StoredCase:
         self.record = record
         self._folder, self._hu = folder, hu
 
-    def slice(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def slice(self, index: int) -> tuple[Floats, Labels]:
         """Return one isotropic slice: HU (rows, columns) float32, and labels uint8."""
         return self._hu.decode(self._image[index]), self._labels[index]
 
@@ -167,7 +168,7 @@ def open_store(folder: str | Path, names: tuple[str, ...] | None = None) -> Slic
     return SliceStore(folder, description, tuple(StoredCase(folder, record, description.hu) for record in records))
 
 
-def write_case(folder: Path, record: CaseRecord, slices: Iterable[tuple[np.ndarray, np.ndarray]],
+def write_case(folder: Path, record: CaseRecord, slices: Iterable[tuple[np.ndarray, Labels]],
                hu: HuCode) -> None:
     """Write a case's (HU, labels) slices, and then its record with the `slices_with` that were found.
 

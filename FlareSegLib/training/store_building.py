@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import Floats, Labels
 from ..errors import FlareSegError
 from ..preprocessing.inplane import labels_to_grid, plan_inplane, to_grid
 from ..preprocessing.isotropic import isotropic_slice, plan_z
@@ -47,8 +48,7 @@ def build_store(dataset: RawDataset, folder: str | Path, working_spacing: float 
     return open_store(folder, tuple(case.name for case in dataset.cases))
 
 
-def isotropify(image: Volume, labels: Volume,
-               working_spacing: float | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def isotropify(image: Volume, labels: Volume, working_spacing: float | None) -> Iterator[tuple[Floats, Labels]]:
     """Yield (HU float32, labels uint8) of each isotropic slice of an axial CT, in plane at the working spacing.
 
     Labels come from the stored slice that is nearest along z.
@@ -73,8 +73,8 @@ def _store_case(folder: Path, case: RawCase, description: StoreDescription) -> N
     write_case(folder, record, isotropify(image, labels, description.working_spacing), description.hu)
 
 
-def _to_spacing(hu: np.ndarray, label: np.ndarray, spacing: tuple[float, float],
-                working_spacing: float) -> tuple[np.ndarray, np.ndarray]:
+def _to_spacing(hu: Floats, label: Labels, spacing: tuple[float, float],
+                working_spacing: float) -> tuple[Floats, Labels]:
     """Resample a slice and its labels in plane."""
     import torch
 

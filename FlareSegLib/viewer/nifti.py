@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Doubles
 from ..volumes.nifti_header import HEADER_BYTES
 from ..volumes.volume import Volume
 
@@ -56,7 +57,7 @@ def nifti_bytes(volume: Volume) -> bytes:
     return b"".join((header.tobytes(), voxels.data))
 
 
-def ras_affine(volume: Volume) -> np.ndarray:
+def ras_affine(volume: Volume) -> Doubles:
     """(3, 4) matrix from voxel indices (i, j, k, 1) to patient coordinates as NIfTI has them: RAS, mm."""
     columns = volume.direction_matrix * np.asarray(volume.spacing)
     return LPS_TO_RAS[:, None] * np.column_stack((columns, volume.origin))

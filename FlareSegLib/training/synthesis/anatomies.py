@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ...disease.case import Grid
 from ...volumes.volume import IDENTITY
 from .hosts import Host
 from .label_maps import OrganMap
 from .registration import Points, Transform, index_at, points_of, register, sampled
 from .shapes import ShapeMap, random_shape
-from .tissues import FIRST_ORGAN, LANDMARKS, Tissue
+from .tissues import FIRST_ORGAN, LANDMARKS, Tissue, Tissues
 
 #: The made patient is looked over on nodes so many mm apart.
 SURVEY_MM = 8.0
@@ -56,9 +57,9 @@ class Anatomy:
         float32: how the host's HU differ from what is usual for its tissue; 0 in organs. None without a CT.
     """
 
-    tissues: np.ndarray
+    tissues: Tissues
     grid: Grid
-    detail: np.ndarray | None = None
+    detail: Floats | None = None
 
 
 def place(target: OrganMap, host: Host, rng: np.random.Generator) -> Placement:
@@ -130,12 +131,12 @@ def _survey(grid: Grid, along_z: float) -> Grid:
     return Grid(shape, (SURVEY_MM,) * 3, tuple(o - m for o, m in zip(grid.origin, margin)), IDENTITY)
 
 
-def _longest_run(usable: np.ndarray) -> np.ndarray:
+def _longest_run(usable: Mask) -> np.ndarray:
     parts, count = ndimage.label(usable)
     return np.flatnonzero(parts == 1 + int(np.argmax(np.bincount(parts)[1:]))) if count else np.empty(0, int)
 
 
-def _read(tissues: np.ndarray, at: np.ndarray, outside: int, inside_only: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
+def _read(tissues: Tissues, at: Floats, outside: int, inside_only: tuple[int, ...] = (0, 1, 2)) -> Tissues:
     """Nearest tissues at indices (3, ...); another value beyond the array's border along some axes."""
     found = sampled(tissues, at, nearest=True).astype(np.uint8)
     for axis in inside_only:
@@ -171,12 +172,12 @@ def make_anatomy(target: OrganMap, host: Host, placement: Placement, grid: Grid)
     return Anatomy(tissues, grid, detail)
 
 
-def _emptied(host: Host, organs: tuple[int, ...]) -> np.ndarray:
+def _emptied(host: Host, organs: tuple[int, ...]) -> Tissues:
     """A host's tissues, fat where its organs were: soft tissue there would look like an organ without a label."""
     return np.where(np.isin(host.tissues, organs), np.uint8(Tissue.FAT), host.tissues)
 
 
-def _cover(tissues: np.ndarray, grid: Grid) -> None:
+def _cover(tissues: Tissues, grid: Grid) -> None:
     """Fat around organs that would reach out of the body."""
     organs = (tissues >= FIRST_ORGAN).astype(np.float32)
     sigma = [COVER_MM / mm for mm in reversed(grid.spacing)]
@@ -184,20 +185,20 @@ def _cover(tissues: np.ndarray, grid: Grid) -> None:
     tissues[near & (tissues == Tissue.OUTSIDE)] = Tissue.FAT
 
 
-def _near_surface(tissues: np.ndarray, grid: Grid) -> np.ndarray:
+def _near_surface(tissues: Tissues, grid: Grid) -> Mask:
     """Where organs that the registration knows nothing of would bulge out of the body."""
     outside = (tissues == Tissue.OUTSIDE).astype(np.float32)
     return ndimage.gaussian_filter(outside, [COVER_MM / mm for mm in reversed(grid.spacing)], truncate=2.0) > 0.1
 
 
-def _skin(tissues: np.ndarray) -> None:
+def _skin(tissues: Tissues) -> None:
     """One voxel of skin all around: what the coarser host has of it comes in pieces."""
     tissues[tissues == Tissue.SKIN] = Tissue.FAT
     outside = tissues == Tissue.OUTSIDE
     tissues[ndimage.binary_dilation(outside, np.ones((1, 3, 3))) & (tissues == Tissue.FAT)] = Tissue.SKIN
 
 
-def _detail(host: Host, at: np.ndarray) -> np.ndarray | None:
+def _detail(host: Host, at: Floats) -> Floats | None:
     """The host's HU less the median of their tissue, on the new grid."""
     if host.ct is None:
         return None

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ...disease.case import Box, Grid
 from ...disease.phase import PHASES, phase_hu
 from ...phantom.fields import SmoothField
 from .anatomies import Anatomy
-from .tissues import Tissue
+from .tissues import Tissue, Tissues
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Palette:
     """
 
     phase: str
-    hu: np.ndarray
+    hu: Floats
     medulla: float
     urine: float
     portal_vein: float
@@ -128,7 +129,7 @@ def draw_palette(rng: np.random.Generator, settings: AppearanceSettings = Appear
 
 
 def paint(anatomy: Anatomy, palette: Palette, rng: np.random.Generator,
-          settings: AppearanceSettings = AppearanceSettings()) -> np.ndarray:
+          settings: AppearanceSettings = AppearanceSettings()) -> Floats:
     """Return ideal HU, float32 (k, j, i), of an anatomy: no noise, no blur."""
     tissues, grid = anatomy.tissues, anatomy.grid
     fields = _Fields(grid, rng)
@@ -160,19 +161,19 @@ class _Fields:
         self._rng = rng
         self._axes = [mm * (np.arange(n) - (n - 1) / 2) for n, mm in zip(reversed(grid.shape), grid.spacing)]
 
-    def wide(self, bump_mm: float, box: Box = (slice(None),) * 3) -> np.ndarray:
+    def wide(self, bump_mm: float, box: Box = (slice(None),) * 3) -> Floats:
         """A field with bumps about twice `bump_mm` wide, float32 (k, j, i)."""
         axes = [axis[part] for axis, part in zip(self._axes, reversed(box))]
         half_extent = tuple((axis[-1] - axis[0]) / 2 for axis in axes)
         return SmoothField(self._rng, bump_mm, half_extent).on(*(axis - axis.mean() for axis in axes))
 
-    def threads(self, bump_mm: float, radius: float, box: Box = (slice(None),) * 3) -> np.ndarray:
+    def threads(self, bump_mm: float, radius: float, box: Box = (slice(None),) * 3) -> Floats:
         """0 to 1: branching threads where two fields cross; `radius` in bumps."""
         one, other = self.wide(bump_mm, box), self.wide(bump_mm, box)
         return np.exp(-(one * one + other * other) / np.float32(radius * radius))
 
 
-def _part(tissues: np.ndarray, tissue: Tissue, margin: int = 0) -> tuple[Box, np.ndarray] | None:
+def _part(tissues: Tissues, tissue: Tissue, margin: int = 0) -> tuple[Box, Mask] | None:
     """The box that holds a tissue, and its mask in there; None where there is none of it."""
     mask = tissues == tissue
     boxes = ndimage.find_objects(mask.astype(np.uint8))
@@ -182,7 +183,7 @@ def _part(tissues: np.ndarray, tissue: Tissue, margin: int = 0) -> tuple[Box, np
     return box, mask[box]
 
 
-def _liver(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields) -> None:
+def _liver(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields) -> None:
     """Portal and hepatic veins of two sizes."""
     found = _part(tissues, Tissue.LIVER)
     if found is None:
@@ -195,7 +196,7 @@ def _liver(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Field
         part[mask] += vessel * (np.float32(blood) - part[mask])
 
 
-def _spleen(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
+def _spleen(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
     """Serpentine bands of the arterial phase."""
     found = _part(tissues, Tissue.SPLEEN)
     if palette.phase == "arterial" and found is not None:
@@ -203,7 +204,7 @@ def _spleen(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fiel
         hu[box][mask] += np.float32(rng.uniform(0, 30)) * np.sin(3 * fields.wide(14.0, box)[mask])
 
 
-def _pancreas(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator,
+def _pancreas(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator,
               settings: AppearanceSettings) -> None:
     """Lobules with fat between, more of it in some patients."""
     found = _part(tissues, Tissue.PANCREAS)
@@ -214,7 +215,7 @@ def _pancreas(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fi
     hu[box][mask] += fat * np.float32(0.6) * (palette.hu[Tissue.FAT] - hu[box][mask])
 
 
-def _kidney(hu: np.ndarray, tissues: np.ndarray, side: Tissue, palette: Palette, fields: _Fields, grid: Grid,
+def _kidney(hu: Floats, tissues: Tissues, side: Tissue, palette: Palette, fields: _Fields, grid: Grid,
             rng: np.random.Generator) -> None:
     """Cortex with columns, medulla, and in the sinus fat, vessels and the collecting system."""
     found = _part(tissues, side, margin=8)
@@ -234,13 +235,13 @@ def _kidney(hu: np.ndarray, tissues: np.ndarray, side: Tissue, palette: Palette,
     part[deep] = palette.urine
 
 
-def _closed(mask: np.ndarray, mm: tuple[float, ...], radius: float) -> np.ndarray:
+def _closed(mask: Mask, mm: tuple[float, ...], radius: float) -> Mask:
     """Morphological closing by a ball, mm."""
     wide = ndimage.distance_transform_edt(~np.pad(mask, 8), mm) <= radius
     return (ndimage.distance_transform_edt(wide, mm) > radius)[8:-8, 8:-8, 8:-8] | mask
 
 
-def _lung(hu: np.ndarray, tissues: np.ndarray, fields: _Fields) -> None:
+def _lung(hu: Floats, tissues: Tissues, fields: _Fields) -> None:
     """Vessels."""
     found = _part(tissues, Tissue.LUNG)
     if found is not None:
@@ -248,7 +249,7 @@ def _lung(hu: np.ndarray, tissues: np.ndarray, fields: _Fields) -> None:
         hu[box][mask] += fields.threads(9.0, 0.2, box)[mask] * np.float32(780)
 
 
-def _stomach(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, grid: Grid,
+def _stomach(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, grid: Grid,
              rng: np.random.Generator, settings: AppearanceSettings) -> None:
     """Wall, content, and gas in front of its level: the patient lies on the back."""
     found = _part(tissues, Tissue.STOMACH, margin=1)
@@ -269,7 +270,7 @@ def _stomach(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fie
     hu[box][mask] = (wall * rugae + (1 - wall) * content)[mask]
 
 
-def _bowel(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
+def _bowel(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
     """Where only the content's place is known: fluid, stool or gas, from loop to loop."""
     found = _part(tissues, Tissue.CONTENT)
     if found is None:
@@ -282,7 +283,7 @@ def _bowel(hu: np.ndarray, tissues: np.ndarray, palette: Palette, fields: _Field
     hu[box][mask] = values + gas * (palette.hu[Tissue.GAS] - values) - 350 * stool * (1 - gas)
 
 
-def _calcify_aorta(hu: np.ndarray, tissues: np.ndarray, fields: _Fields, rng: np.random.Generator) -> None:
+def _calcify_aorta(hu: Floats, tissues: Tissues, fields: _Fields, rng: np.random.Generator) -> None:
     """Plaques in the wall, in some patients."""
     found = _part(tissues, Tissue.AORTA, margin=1)
     if found is None or rng.random() < 0.6:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Labels, Mask
 from ...disease.case import UNKNOWN, Grid
 from ...errors import FlareSegError
 from ...phantom.phantom import make_phantom
@@ -17,7 +18,7 @@ from ...volumes.reading import read_label_map, read_volume
 from ...volumes.volume import IDENTITY, Volume
 from ..cases import read_case_labels, read_case_list
 from .label_maps import SPACING_MM, linear, resampled_mask
-from .tissues import LANDMARKS, Tissue, split_kidneys
+from .tissues import LANDMARKS, Tissue, Tissues, split_kidneys
 
 #: A host's CT is kept at this in-plane spacing, mm (coarser ones as they are), its slices as they are.
 CT_MM = 1.0
@@ -55,10 +56,10 @@ class Host:
 
     name: str
     patient: str
-    tissues: np.ndarray
+    tissues: Tissues
     grid: Grid
     ct: Volume | None = None
-    labels: np.ndarray | None = None
+    labels: Labels | None = None
     unlabelled: tuple[int, ...] = ()
     cut: tuple[int, ...] = ()
 
@@ -143,7 +144,7 @@ def _grid(shape: tuple[int, ...], spacing: tuple[float, ...], stored: tuple[int,
     return Grid(shape, (x, y, z), origin, IDENTITY)
 
 
-def _in_plane(hu: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _in_plane(hu: Floats, shape: tuple[int, int]) -> Floats:
     """Resample slices as at inference: shrinking averages."""
     import torch
     import torch.nn.functional as F
@@ -154,7 +155,7 @@ def _in_plane(hu: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return torch.cat([F.interpolate(one[None], shape, mode="bilinear", antialias=True)[0] for one in slices]).numpy()
 
 
-def tissues_of_hu(hu: np.ndarray) -> np.ndarray:
+def tissues_of_hu(hu: Floats) -> Tissues:
     """Tell fat, muscle, bone, lung, gas and what is outside by their HU.
 
     Parameters
@@ -194,7 +195,7 @@ def tissues_of_hu(hu: np.ndarray) -> np.ndarray:
     return tissues
 
 
-def body_mask(hu: np.ndarray) -> np.ndarray:
+def body_mask(hu: Floats) -> Mask:
     """The body without table and clothes: the largest piece of tissue, its gas and lungs filled slice by slice."""
     tissue = ndimage.binary_opening(hu > -250, iterations=2)
     parts, count = ndimage.label(tissue)
@@ -204,7 +205,7 @@ def body_mask(hu: np.ndarray) -> np.ndarray:
     return np.stack([ndimage.binary_fill_holes(plane) for plane in tissue])
 
 
-def _larger_than(mask: np.ndarray, ml: float) -> np.ndarray:
+def _larger_than(mask: Mask, ml: float) -> Mask:
     parts, _ = ndimage.label(mask)
     large = np.bincount(parts.ravel()) * SPACING_MM**3 / 1000 >= ml
     large[0] = False

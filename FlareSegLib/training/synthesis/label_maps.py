@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from ...disease.case import Grid
+from ...arrays import Doubles, Floats, Mask
+from ...disease.case import Grid, Vector
 from ...volumes.orientation import to_axial
 from ...volumes.reading import read_label_map
 from ...volumes.volume import IDENTITY, Volume
-from .tissues import Tissue
+from .tissues import Tissue, Tissues
 
 #: Grid of label maps and hosts, mm.
 SPACING_MM = 2.0
@@ -47,7 +47,7 @@ class OrganMap:
     """
 
     name: str
-    tissues: np.ndarray
+    tissues: Tissues
     grid: Grid
     cut: tuple[int, ...] = ()
 
@@ -108,14 +108,15 @@ def organ_map(name: str, axial: Volume) -> OrganMap:
     return OrganMap(name, found, grid, cut)
 
 
-def resampled_mask(mask: np.ndarray, spacing_kji: Sequence[float] | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resampled_mask(mask: Mask, spacing_kji: Vector, shape: tuple[int, ...]) -> Floats:
     """How much of each voxel of `SPACING_MM` a mask covers, float32: steps between thick slices become slopes."""
     result = np.zeros(shape, np.float32)
     if not mask.any():
         return result
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     scale = np.array(shape) / mask.shape
-    cover, place = mask, []
+    cover: Mask | Floats = mask
+    place = []
     for axis, (part, s, n) in enumerate(zip(box, scale, shape)):
         first, last = max(0, int(part.start * s) - 4), min(n, int(np.ceil(part.stop * s)) + 4)
         cover = linear(cover, (np.arange(first, last) + 0.5) / s - 0.5, axis)
@@ -125,7 +126,7 @@ def resampled_mask(mask: np.ndarray, spacing_kji: Sequence[float] | np.ndarray, 
     return result
 
 
-def linear(array: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
+def linear(array: np.ndarray, at: Doubles, axis: int) -> Floats:
     """Values between an array's own along one axis, float32; beyond its ends the last ones."""
     at = np.clip(at, 0, array.shape[axis] - 1)
     below = np.floor(at).astype(int)
@@ -134,7 +135,7 @@ def linear(array: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
     return (1 - part) * array.take(below, axis) + part * array.take(above, axis)
 
 
-def transplanted(recipient: OrganMap, tissue: Tissue, donor: np.ndarray, growth: float = 1.0) -> OrganMap:
+def transplanted(recipient: OrganMap, tissue: Tissue, donor: Mask, growth: float = 1.0) -> OrganMap:
     """Give an anatomy another one's organ, of about the size and at the place of its own.
 
     Parameters
@@ -183,7 +184,7 @@ def find_donors(data: Path) -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=16)
-def read_donor(data: Path, folder: str, name: str) -> dict[Tissue, np.ndarray]:
+def read_donor(data: Path, folder: str, name: str) -> dict[Tissue, Mask]:
     """Read a donor's organ, tumours included: tissue to bool mask on voxels of `SPACING_MM`."""
     axial, _ = to_axial(read_label_map(data / "labels" / folder / f"{name}.nii.gz"))
     mask = np.ascontiguousarray(axial.array > 0)
@@ -197,12 +198,12 @@ def read_donor(data: Path, folder: str, name: str) -> dict[Tissue, np.ndarray]:
             for side, part in ((Tissue.RIGHT_KIDNEY, right), (Tissue.LEFT_KIDNEY, left)) if part.any()}
 
 
-def _largest(mask: np.ndarray) -> np.ndarray:
+def _largest(mask: Mask) -> Mask:
     parts, count = ndimage.label(mask)
     return mask if count < 2 else parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
 
 
-def _compact(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+def _compact(mask: Mask, spacing: tuple[float, ...]) -> Mask:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     part = np.pad(mask[box], 1)
     step = np.array(spacing[::-1])

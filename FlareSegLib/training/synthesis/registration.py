@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from ...disease.case import Grid
+from ...arrays import Doubles, Floats
+from ...disease.case import Grid, Vector
 from ...disease.coarse import coarse_steps, grid_points, node_count
 from ...disease.warping import determinant
 from ...errors import FlareSegError
-from .tissues import LANDMARKS
+from .tissues import LANDMARKS, Tissues
 
 #: x, y, z: arrays of one shape, LPS, mm.
-Points = tuple[np.ndarray, np.ndarray, np.ndarray]
+Points = tuple[Floats, Floats, Floats]
 
 #: Distance maps and displacements have nodes some so many mm apart.
 NODE_MM = 5.0
@@ -46,9 +46,9 @@ class Transform:
         The nodes in the target.
     """
 
-    matrix: np.ndarray
-    shift: np.ndarray
-    displacement: np.ndarray
+    matrix: Doubles
+    shift: Doubles
+    displacement: Floats
     nodes: Grid
 
     def apply(self, points: Points) -> Points:
@@ -57,7 +57,7 @@ class Transform:
         return affine(self.matrix, self.shift, (x, y, z))
 
 
-def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid: Grid,
+def register(target: Tissues, target_grid: Grid, host: Tissues, host_grid: Grid,
              left_out: frozenset[int] = frozenset()) -> Transform:
     """Find the map that brings a host's organs to where a target's lie.
 
@@ -94,19 +94,19 @@ def register(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid:
     return Transform(matrix, shift, u, nodes)
 
 
-def affine(matrix: np.ndarray, shift: np.ndarray, points: Points) -> Points:
+def affine(matrix: Doubles, shift: Doubles, points: Points) -> Points:
     """Map x, y, z (arrays of one shape) by a matrix and a shift, float32."""
     m, t = np.asarray(matrix, np.float32), np.asarray(shift, np.float32)
     x, y, z = (m[a, 0] * points[0] + m[a, 1] * points[1] + m[a, 2] * points[2] + t[a] for a in range(3))
     return x, y, z
 
 
-def index_at(grid: Grid, points: Points) -> np.ndarray:
+def index_at(grid: Grid, points: Points) -> Floats:
     """Continuous (k, j, i) index, float32 (3, ...), of x, y, z on an axis-aligned grid."""
     return np.stack([(points[a] - np.float32(grid.origin[a])) * np.float32(1 / grid.spacing[a]) for a in (2, 1, 0)])
 
 
-def sampled(array: np.ndarray, at: np.ndarray, nearest: bool = False) -> np.ndarray:
+def sampled(array: np.ndarray, at: np.ndarray, nearest: bool = False) -> Floats:
     """Linear (or nearest) samples of an array at indices (3, ...), its border going on; float32.
 
     An array (k, j, i) gives samples (...), several ones (c, k, j, i) give (c, ...).
@@ -134,8 +134,8 @@ def points_of(grid: Grid) -> Points:
     return grid_points(grid, [np.arange(n) for n in grid.shape])
 
 
-def _affine(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid: Grid,
-            organs: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _affine(target: Tissues, target_grid: Grid, host: Tissues, host_grid: Grid,
+            organs: tuple[int, ...]) -> tuple[Doubles, Doubles]:
     """Least squares over seven points an organ, held to a plain shift of the whole."""
     here = np.concatenate([_points_in(target, target_grid, value) for value in organs])
     there = np.concatenate([_points_in(host, host_grid, value) for value in organs])
@@ -148,7 +148,7 @@ def _affine(target: np.ndarray, target_grid: Grid, host: np.ndarray, host_grid: 
     return matrix, other - matrix @ middle
 
 
-def _points_in(tissues: np.ndarray, grid: Grid, value: int) -> np.ndarray:
+def _points_in(tissues: Tissues, grid: Grid, value: int) -> Doubles:
     """(7, 3) LPS mm: an organ's centre, and the centres of its outer sixths along each axis."""
     index = np.argwhere(tissues == value)
     found = [index.mean(axis=0)]
@@ -158,7 +158,7 @@ def _points_in(tissues: np.ndarray, grid: Grid, value: int) -> np.ndarray:
     return grid.point_of(np.array(found))
 
 
-def _distances(tissues: np.ndarray, grid: Grid, organs: tuple[int, ...]) -> tuple[np.ndarray, Grid]:
+def _distances(tissues: Tissues, grid: Grid, organs: tuple[int, ...]) -> tuple[Floats, Grid]:
     """Signed distances (organs, nodes), mm, negative inside, up to `REACH_MM`."""
     nodes = node_grid(grid, NODE_MM)
     steps = coarse_steps(grid.spacing, NODE_MM)
@@ -183,7 +183,7 @@ def _every(nodes: Grid, every: int) -> Grid:
     return Grid(shape, (x, y, z), nodes.origin, nodes.direction)
 
 
-def _resized(u: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _resized(u: Floats, shape: tuple[int, ...]) -> Floats:
     """A displacement on a grid of other nodes that begins at the same place."""
     if u.shape[1:] == tuple(shape):
         return u
@@ -193,8 +193,8 @@ def _resized(u: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
                                            align_corners=True)[0].numpy()
 
 
-def _demons(u: np.ndarray, fixed: np.ndarray, nodes: Grid, moving: np.ndarray, host_nodes: Grid,
-            map_to_host: tuple[np.ndarray, np.ndarray], iterations: int, step_mm: float, whole_mm: float) -> np.ndarray:
+def _demons(u: Floats, fixed: Floats, nodes: Grid, moving: Floats, host_nodes: Grid,
+            map_to_host: tuple[Doubles, Doubles], iterations: int, step_mm: float, whole_mm: float) -> Floats:
     mm = np.array(nodes.spacing[::-1], np.float32)
     x = points_of(nodes)
     base = np.indices(nodes.shape).astype(np.float32)
@@ -226,7 +226,7 @@ def _demons(u: np.ndarray, fixed: np.ndarray, nodes: Grid, moving: np.ndarray, h
     return u
 
 
-def _relaxed(u: np.ndarray, node_mm: Sequence[float] | np.ndarray) -> np.ndarray:
+def _relaxed(u: Floats, node_mm: Vector) -> Floats:
     """The displacement, smoother where it presses tissue most."""
     tight = determinant(u, node_mm) < RELAXED_DETERMINANT
     if not tight.any():
@@ -235,7 +235,7 @@ def _relaxed(u: np.ndarray, node_mm: Sequence[float] | np.ndarray) -> np.ndarray
     return u + part * (np.stack([ndimage.gaussian_filter(each, 1.2, mode="nearest") for each in u]) - u)
 
 
-def _unfolded(u: np.ndarray, node_mm: Sequence[float] | np.ndarray) -> np.ndarray:
+def _unfolded(u: Floats, node_mm: Vector) -> Floats:
     """The displacement, smoothed until it does not fold."""
     while float(determinant(u, node_mm).min()) < LOWEST_DETERMINANT:
         u = np.stack([ndimage.gaussian_filter(part, 1.5, mode="nearest") for part in u]) * np.float32(0.97)

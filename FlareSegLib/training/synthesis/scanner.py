@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Labels, Mask
 from ...disease.case import HIGHEST_HU, LOWEST_HU, Case, Grid
 from ...disease.noise import BINS, NoiseModel
 
@@ -36,7 +37,7 @@ def draw_slices(rng: np.random.Generator, settings: ScannerSettings = ScannerSet
     return slice_mm, max(1, round(slice_mm / 1.8))
 
 
-def scan(hu: np.ndarray, labels: np.ndarray, grid: Grid, count: int, rng: np.random.Generator,
+def scan(hu: Floats, labels: Labels, grid: Grid, count: int, rng: np.random.Generator,
          settings: ScannerSettings = ScannerSettings()) -> Case:
     """Scan a patient.
 
@@ -99,7 +100,7 @@ def draw_noise(rng: np.random.Generator, settings: ScannerSettings = ScannerSett
     return NoiseModel(sd, amplitude.astype(np.float32), float(rng.uniform(0, 0.4)), "assumed")
 
 
-def add_artefacts(hu: np.ndarray, body: np.ndarray, rng: np.random.Generator, settings: ScannerSettings) -> None:
+def add_artefacts(hu: Floats, body: Mask, rng: np.random.Generator, settings: ScannerSettings) -> None:
     """Cupping, and streaks across the patient's width as where photons are few; in place."""
     depth = ndimage.gaussian_filter(body.astype(np.float32), (0, 12, 12))
     hu += body * np.float32(rng.normal(0, settings.cupping_hu / 2)) * (depth - np.float32(0.7))
@@ -111,13 +112,13 @@ def add_artefacts(hu: np.ndarray, body: np.ndarray, rng: np.random.Generator, se
         hu += streaks * body * width.astype(np.float32) ** 2
 
 
-def _loudness(body: np.ndarray) -> np.ndarray:
+def _loudness(body: Mask) -> Floats:
     """Noise is louder in the middle of a body than at its edge and in the air: 0.6 to 1.2."""
     depth = ndimage.gaussian_filter(body.astype(np.float32), (0, 14, 14))
     return np.float32(0.6) + np.float32(0.6) * depth
 
 
-def _table(hu: np.ndarray, body: np.ndarray, grid: Grid, rng: np.random.Generator) -> None:
+def _table(hu: Floats, body: Mask, grid: Grid, rng: np.random.Generator) -> None:
     """A curved shell with foam below, a little behind the back."""
     rows = np.flatnonzero(body.any(axis=(0, 2)))
     columns = np.flatnonzero(body.any(axis=(0, 1)))
@@ -135,7 +136,7 @@ def _table(hu: np.ndarray, body: np.ndarray, grid: Grid, rng: np.random.Generato
     hu[place] = np.broadcast_to(picture, hu.shape)[place]
 
 
-def _round_field(hu: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+def _round_field(hu: Floats, labels: Labels, rng: np.random.Generator) -> None:
     """Cut off what lies beyond a circle, labels too."""
     rows, columns = hu.shape[1:]
     y, x = np.arange(rows)[:, None] - rows / 2, np.arange(columns) - columns / 2

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Doubles, Floats, Mask
 from ...disease.case import Grid
 from ...disease.warping import determinant
 from ...shapes import rotation
 from .registration import Points, affine, index_at, points_of, sampled
-from .tissues import LANDMARKS
+from .tissues import LANDMARKS, Tissues
 
 NODE_MM = 8.0
 LOWEST_DETERMINANT = 0.3
@@ -46,9 +47,9 @@ class ShapeMap:
     nodes : Grid
     """
 
-    matrix: np.ndarray
-    middle: np.ndarray
-    displacement: np.ndarray
+    matrix: Doubles
+    middle: Doubles
+    displacement: Floats
     nodes: Grid
 
     def apply(self, points: Points) -> Points:
@@ -58,7 +59,7 @@ class ShapeMap:
         return affine(self.matrix, self.middle - self.matrix @ self.middle, (x, y, z))
 
 
-def random_shape(tissues: np.ndarray, grid: Grid, rng: np.random.Generator,
+def random_shape(tissues: Tissues, grid: Grid, rng: np.random.Generator,
                  settings: ShapeSettings = ShapeSettings()) -> ShapeMap:
     """Draw a map for an anatomy.
 
@@ -94,7 +95,7 @@ def _nodes(grid: Grid) -> Grid:
     return Grid(shape, (NODE_MM,) * 3, origin, grid.direction)
 
 
-def _elastic(nodes: Grid, rng: np.random.Generator, settings: ShapeSettings) -> np.ndarray:
+def _elastic(nodes: Grid, rng: np.random.Generator, settings: ShapeSettings) -> Floats:
     bump, height = rng.uniform(*settings.elastic_bump_mm), rng.uniform(*settings.elastic_mm)
     fields = [ndimage.gaussian_filter(rng.standard_normal(nodes.shape, dtype=np.float32), bump / 2 / NODE_MM,
                                       mode="wrap")
@@ -102,8 +103,8 @@ def _elastic(nodes: Grid, rng: np.random.Generator, settings: ShapeSettings) -> 
     return np.stack([field * np.float32(height / max(float(field.std()), 1e-6)) for field in fields])
 
 
-def _organ(mask: np.ndarray, grid: Grid, x: Points, matrix: np.ndarray, middle: np.ndarray, rng: np.random.Generator,
-           settings: ShapeSettings) -> np.ndarray:
+def _organ(mask: Mask, grid: Grid, x: Points, matrix: Doubles, middle: Doubles, rng: np.random.Generator,
+           settings: ShapeSettings) -> Floats:
     """Swelling or shrinking about an organ's centre, and a shift, dying away around it."""
     old = grid.point_of(np.array(ndimage.center_of_mass(mask)))
     centre = np.linalg.solve(matrix, old - middle) + middle
@@ -116,7 +117,7 @@ def _organ(mask: np.ndarray, grid: Grid, x: Points, matrix: np.ndarray, middle: 
                      for o, s in zip(offsets[::-1], shift[::-1])])
 
 
-def _unfolded(u: np.ndarray, node_mm: tuple[float, ...]) -> np.ndarray:
+def _unfolded(u: Floats, node_mm: tuple[float, ...]) -> Floats:
     while float(determinant(u, node_mm).min()) < LOWEST_DETERMINANT:
         u = u * np.float32(0.8)
     return u

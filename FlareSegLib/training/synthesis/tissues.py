@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 
+from ...arrays import Labels
 from ...organs import FLARE_ORGANS
 
 
@@ -42,6 +44,9 @@ class Tissue(IntEnum):
     BLADDER = 32
 
 
+#: A tissue map (k, j, i): values of `Tissue`.
+Tissues = npt.NDArray[np.uint8]
+
 #: Organs that two anatomies are registered by.
 LANDMARKS = (Tissue.LIVER, Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY, Tissue.SPLEEN, Tissue.PANCREAS)
 #: What a real CT's four labels make known; the rest of a host is told by its HU.
@@ -55,7 +60,7 @@ for _organ in FLARE_ORGANS:
     FLARE_LABEL[list(_FLARE[_organ.name])] = _organ.label
 
 
-def split_kidneys(labels: np.ndarray) -> np.ndarray:
+def split_kidneys(labels: Labels) -> Tissues:
     """Return FLARE21's labels (k, j, i), axial, as tissues: the kidneys' pieces by the side that they lie on.
 
     The sides meet at the middle of the kidneys' extent, or of the body where all of it lies on one side.

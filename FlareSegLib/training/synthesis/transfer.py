@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Labels
 from ...disease.case import LABEL_OF, LOWEST_HU, UNKNOWN, Case, Grid
 from .anatomies import Placement
 from .hosts import Host
@@ -45,7 +46,7 @@ def transfer(host: Host, placement: Placement, grid: Grid, count: int = 1) -> Ca
     return Case(np.rint(hu).astype(np.int16), labels, Grid(hu.shape, spacing, (0.0, 0.0, 0.0), grid.direction))
 
 
-def _moved(labels: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _moved(labels: Labels, at: Floats) -> Labels:
     """Labels at indices (3, ...): of each voxel the one that covers most of it."""
     found, best = np.zeros(at.shape[1:], np.uint8), np.full(at.shape[1:], 0.5, np.float32)
     for value in np.unique(labels[labels > 0]):
