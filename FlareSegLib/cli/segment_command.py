@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     from ..results.report import organ_table
 
     print(organ_table(result.segmentation, result.measurements, result.warnings))
-    print("Wrote " + ", ".join(job.targets) + ".")
+    print(*(f"Wrote {path}" for path in job.targets), sep="\n")  # no full stop: paths are copied from here
 
 
 def job_from(options: argparse.Namespace) -> SegmentJob:
