@@ -18,7 +18,9 @@ LONGEST_FIELD = 512
 #: Of the largest image that is read (`sitk_bridge.MOST_VOXELS`) with 8 bytes a voxel; more keep their reader busy.
 MOST_BYTES = 1 << 34
 #: A name of many data files in a NRRD header: one number, of few digits.
-NUMBERED_FILES = re.compile(rb"[^%]*%0?\d?d[^%]*")
+NUMBERED_FILES = re.compile(r"[^%]*%0?\d?d[^%]*", re.ASCII)
+#: What a byte can become at most when it is unpacked by zlib (https://zlib.net/zlib_tech.html).
+MOST_PER_BYTE = 1032
 GZIP_OR_ZLIB = 47  # zlib's window bits: recognise either header
 
 
@@ -46,36 +48,55 @@ def _check_nrrd_lines(path: Path) -> None:
     """Refuse what ITK's reader has no room for: it ends the process with a segmentation fault.
 
     That is fields of too many letters (comments and pairs of key and value may be of any length), and numbers of many
-    digits in the names of data files.
+    digits in the names of data files. A carriage return alone ends a line, too, and only an empty line the header.
     """
-    with open(path, "rb") as stream:
+    with open(path, encoding="latin-1") as stream:
         line = stream.readline(LONGEST_FIELD + 1)
-        if not line.startswith(b"NRRD"):
+        if not line.startswith("NRRD"):
             return
-        while line.strip():
-            pair = line[line.find(b":"):][:2] == b":="
-            if len(line) > LONGEST_FIELD and not (line.startswith(b"#") or pair):
+        while line.rstrip("\n"):
+            pair = line[line.find(":"):][:2] == ":="
+            if len(line) > LONGEST_FIELD and not (line.startswith("#") or pair):
                 raise FlareSegError("unreadable", f"{path} holds a line of its header that is far too long; export it "
                                                   "again.")
-            files = re.match(rb"data ?file:(.*%.*)", line, re.IGNORECASE | re.DOTALL)
+            files = re.match(r"data ?file:(.*%.*)", line, re.IGNORECASE | re.DOTALL)
             if files and not NUMBERED_FILES.fullmatch(files[1]):
                 raise FlareSegError("unreadable", f"{path} names its data files in a way that cannot be followed; "
                                                   "export it as one file.")
-            while line and not line.endswith(b"\n"):  # the rest of a long one
+            while line and not line.endswith("\n"):  # the rest of a long one
                 line = stream.readline(HEADER_LIMIT)
             line = stream.readline(LONGEST_FIELD + 1)
 
 
-def _check_header(path: Path) -> None:
+def _start(path: Path) -> bytes:
+    """The beginning of a file; of a NRRD with all line ends as they are understood here."""
     with open(path, "rb") as stream:
         start = stream.read(HEADER_LIMIT)
+    return re.sub(rb"\r(?!\n)", b"\n", start) if start.startswith(b"NRRD") else start
+
+
+def _check_header(path: Path) -> None:
+    start = _start(path)
     dimensions = re.findall(rb"NDims[ \t]*=[ \t]*([^\r\n]*)", start) if not start.startswith(b"NRRD") else []
     if not all(re.fullmatch(rb"[1-9][ \t]*", each) for each in dimensions):  # of more, ITK counts for ever
         raise FlareSegError("unreadable", f"{path} tells of dimensions that no image has; export it again.")
-    named = _field(start, rb"(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*([^\r\n]+?)[ \t]*\r?$")
-    data_file = path.parent / named[1].decode("utf-8", "replace") if named else path
+    data_file = _named_data_file(path)
     if data_file.exists() and not (data_file.is_file() or data_file.is_dir()):
         raise FlareSegError("unreadable", f"{path} names as its data file something that is no file; export it again.")
+
+
+def _named_data_file(path: Path) -> Path:
+    """What a header names as the file of its voxels, be it a list, a pattern or nothing that exists."""
+    named = _field(_start(path), rb"(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*([^\r\n]+?)[ \t]*\r?$")
+    return path if named is None or named[1].upper() == b"LOCAL" else path.parent / named[1].decode("utf-8", "replace")
+
+
+def check_voxels_can_be_there(path: Path, voxels: int) -> None:
+    """Raise "unreadable" where a header tells of more voxels than its file can hold, before room is made for them."""
+    data_file = _named_data_file(path)
+    if data_file.is_file() and voxels > MOST_PER_BYTE * data_file.stat().st_size:
+        raise FlareSegError("unreadable", f"{path} was cut short: it tells of {voxels} voxels, which are not there; "
+                                          "copy or export it again.")
 
 
 def _check_metaimage_is_one_file(path: Path) -> None:
@@ -84,8 +105,7 @@ def _check_metaimage_is_one_file(path: Path) -> None:
     ITK hands a pattern to printf, divides by its step, and gives memory that nobody has filled for files that are not
     listed: the process ends, or noise is taken for a CT.
     """
-    with open(path, "rb") as stream:
-        start = stream.read(HEADER_LIMIT)
+    start = _start(path)
     if start.startswith(b"NRRD"):
         return
     named = re.search(rb"ElementDataFile[^\n]*?[=:]([^\n]*)", start)
@@ -98,8 +118,7 @@ def _check_metaimage_is_one_file(path: Path) -> None:
 
 def compressed_voxels(path: Path) -> tuple[Path, int] | None:
     """File and byte offset where the compressed voxels begin; None where they are stored plainly."""
-    with open(path, "rb") as stream:
-        start = stream.read(HEADER_LIMIT)
+    start = _start(path)
     found = _nrrd_header(start) if start.startswith(b"NRRD") else _metaimage_header(start)
     if found is None:
         return None

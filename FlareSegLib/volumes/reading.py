@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from ..errors import FlareSegError
-from .compressed_data import check_compressed_data
+from .compressed_data import check_compressed_data, check_voxels_can_be_there
 from .dicom import is_dicom_file, read_dicom
 from .nifti_header import check_nifti
 from .sitk_bridge import quiet_itk, refuse_unusable_image, volume_from_sitk
@@ -88,10 +89,8 @@ def _read_image(path: Path) -> sitk.Image:
         raise FlareSegError("unreadable", f"{path} is a folder; name the file in it.")
     if ending is None:
         raise FlareSegError("unsupported_type", f"{path} is of no known type; give {', '.join(IMAGE_IO)} or DICOM.")
-    if IMAGE_IO[ending] == "NiftiImageIO":
-        check_nifti(path)
-    else:
-        check_compressed_data(path)
+    is_nifti = IMAGE_IO[ending] == "NiftiImageIO"
+    (check_nifti if is_nifti else check_compressed_data)(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO[ending])
     reader.SetFileName(str(path))
@@ -100,6 +99,8 @@ def _read_image(path: Path) -> sitk.Image:
             reader.ReadImageInformation()
             refuse_unusable_image(reader.GetSize(), reader.GetNumberOfComponents(),
                                   sitk.GetPixelIDValueAsString(reader.GetPixelID()))
+            if not is_nifti:
+                check_voxels_can_be_there(path, math.prod(reader.GetSize()))
             return reader.Execute()
     except RuntimeError as error:
         raise _itk_failure(path, str(error)) from error

@@ -117,6 +117,43 @@ def test_sizes_that_no_ct_has_are_refused_before_room_is_made(tmp_path):
         read_volume(path)
 
 
+@pytest.mark.parametrize("name, header", [
+    ("x.nrrd", b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 512 512 200\nencoding: raw\n\nxx"),
+    ("x.nhdr", b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 512 512 200\nencoding: raw\ndata file: raw\n\n"),
+    ("x.mha", b"NDims = 3\nDimSize = 512 512 200\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nxx")])
+def test_voxels_that_are_not_there_get_no_room(tmp_path, name, header):
+    (tmp_path / "raw").write_bytes(b"xx")
+    (tmp_path / name).write_bytes(header)
+    with pytest.raises(FlareSegError, match="cut short: it tells of 52428800 voxels") as caught:
+        read_volume(tmp_path / name)
+    assert caught.value.code == "unreadable"
+
+
+def test_the_emptiest_of_all_images_is_read(tmp_path):
+    """Nothing is packed tighter than zeros."""
+    for name in ("x.nrrd", "x.mha"):
+        sitk.WriteImage(sitk.Image((512, 512, 200), sitk.sitkUInt8), str(tmp_path / name), True)
+        assert (tmp_path / name).stat().st_size < 60_000
+        assert not read_volume(tmp_path / name).array.any()
+
+
+def test_carriage_returns_end_lines(ct, tmp_path):
+    path = tmp_path / "ct.nrrd"
+    sitk.WriteImage(sitk_from_volume(ct), str(path), True)
+    content = path.read_bytes()
+    header, voxels = content[:content.index(b"\n\n") + 2], bytearray(content[content.index(b"\n\n") + 2:])
+    old = header.replace(b"\n", b"\r")
+    path.write_bytes(old + voxels)
+    assert (read_volume(path).array == ct.array).all()
+    path.write_bytes(old.replace(b"\r\r", b"\rkey:=value\r" + 1200 * b"x" + b"\r\r") + voxels)
+    with pytest.raises(FlareSegError, match="far too long"):
+        read_volume(path)
+    voxels[len(voxels) // 2] ^= 0x10
+    path.write_bytes(old + voxels)
+    with pytest.raises(FlareSegError, match="damaged or cut short"):
+        read_volume(path)
+
+
 @pytest.mark.parametrize("files", [b"%d.raw 1 2 1", b"%d.raw 1 2 0", b"%s.raw", b"LIST\n1.raw\n",
                                    b"LIST 3\n1.raw\n2.raw"])
 def test_metaimages_of_several_files_are_refused(tmp_path, files):
