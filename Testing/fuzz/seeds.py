@@ -60,8 +60,86 @@ def dicom_slices() -> list[bytes]:
     return found
 
 
+def enhanced_ct() -> bytes:
+    """The same slices as the frames of one file, last one first, in a series of its own."""
+    import pydicom
+
+    slices = [pydicom.dcmread(io.BytesIO(content)) for content in reversed(dicom_slices())]
+    file = slices[0]
+    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    file.SOPInstanceUID = file.file_meta.MediaStorageSOPInstanceUID = "1.2.5.1"
+    file.SeriesInstanceUID, file.NumberOfFrames = "1.2.5", len(slices)
+    file.SharedFunctionalGroupsSequence = _group(
+        PixelMeasuresSequence=_group(PixelSpacing=file.PixelSpacing),
+        PlaneOrientationSequence=_group(ImageOrientationPatient=file.ImageOrientationPatient),
+        PixelValueTransformationSequence=_group(RescaleSlope=1, RescaleIntercept=0, RescaleType="HU"))
+    file.PerFrameFunctionalGroupsSequence = [
+        _group(PlanePositionSequence=_group(ImagePositionPatient=each.ImagePositionPatient))[0] for each in slices]
+    file.PixelData = b"".join(each.PixelData for each in slices)
+    for element in ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient"):
+        delattr(file, element)
+    return _saved(file)
+
+
+def _group(**elements) -> list:
+    import pydicom
+
+    dataset = pydicom.Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return [dataset]
+
+
+def _saved(dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
 def dicom_segs() -> list[bytes]:
-    """DICOM SEGs of that series: as we write it, a frame a segment and slice; and with segment numbers as voxels."""
+    """DICOM SEGs of that series: a frame a segment and slice, segment numbers as voxels, and what is refused."""
+    import pydicom
+
+    ours, numbers = _written_segs()
+    return [ours, numbers, *(_saved(change(pydicom.dcmread(io.BytesIO(ours)))) for change in (
+        _of_other_organs, _overlapping, _of_fractions, _deflated)), _saved(_packed(numbers))]
+
+
+def _of_other_organs(seg):
+    """A code that is none of ours, a retired one, and one that leaves the organ to the label."""
+    for segment, value, scheme, label in zip(seg.SegmentSequence, ("15825003", "T-C3000", "85756007", "0"),
+                                             ("SCT", "SRT", "SCT", "99X"), ("aorta", "x", "Left_Kidney", "bile\nduct")):
+        code = segment.SegmentedPropertyTypeCodeSequence[0]
+        code.CodeValue, code.CodingSchemeDesignator, segment.SegmentLabel = value, scheme, label
+    return seg
+
+
+def _overlapping(seg):
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        frame.PlanePositionSequence[0].ImagePositionPatient = [-80, -60, 0]
+    return seg
+
+
+def _of_fractions(seg):
+    seg.SegmentationType, seg.SegmentationFractionalType, seg.MaximumFractionalValue = "FRACTIONAL", "PROBABILITY", 255
+    return seg
+
+
+def _deflated(seg):
+    seg.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    return seg
+
+
+def _packed(seg: bytes):
+    """As frames that are packed one by one (RLE), in items of their own."""
+    import pydicom
+
+    dataset = pydicom.dcmread(io.BytesIO(seg))
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    return dataset
+
+
+def _written_segs() -> tuple[bytes, bytes]:
     from FlareSegLib.organs import FLARE_ORGANS
     from FlareSegLib.results.dicom_seg import write_dicom_seg
     from FlareSegLib.volumes.dicom import find_series, read_series
@@ -75,7 +153,7 @@ def dicom_segs() -> list[bytes]:
         ct = read_series(series)
         labels = ct.with_array(np.random.default_rng(0).integers(0, 5, ct.array.shape).astype(np.uint8))
         write_dicom_seg(path, labels, FLARE_ORGANS, series, "tiny 1")
-        return [path.read_bytes(), _with_segment_numbers(path, labels.array, [one.path for one in series.slices])]
+        return path.read_bytes(), _with_segment_numbers(path, labels.array, [one.path for one in series.slices])
 
 
 def _with_segment_numbers(path: Path, labels: np.ndarray, slices: list[Path]) -> bytes:

@@ -370,7 +370,7 @@ TARGETS = {
     "nifti": Target(partial(image, ".nii"), partial(seeds.images, ".nii", ".nii.gz")),
     "nrrd": Target(partial(image, ".seg.nrrd"), partial(seeds.images, ".nrrd", ".seg.nrrd")),
     "metaimage": Target(partial(image, ".mha"), partial(seeds.images, ".mha")),
-    "dicom": Target(dicom, seeds.dicom_slices),
+    "dicom": Target(dicom, lambda: [*seeds.dicom_slices(), seeds.enhanced_ct()]),
     "dicom_seg": Target(dicom_seg, seeds.dicom_segs),
     "bundle": Target(bundle, lambda: [seeds.bundle_files()[0]], is_json=True),
     "weights": Target(weights, lambda: [seeds.bundle_files(precision)[1] for precision in ("float32", "int8")]),

@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 try:
+    from Testing.fuzz import seeds
     from Testing.fuzz.json_mutator import changed_json
     from Testing.fuzz.targets import TARGETS, check
 finally:
@@ -24,6 +25,19 @@ def test_what_the_fuzzer_begins_with(name, tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         check(TARGETS[name], data, folder)
+
+
+def test_good_dicom_seeds_are_read(tmp_path):
+    """A fuzzer that begins with refusals alone comes no further."""
+    from FlareSegLib.volumes.reading import read_volume
+
+    ours, numbers, named, *_, packed = seeds.dicom_segs()
+    for number, data in enumerate((ours, numbers, named, packed)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        TARGETS["dicom_seg"].read(data, folder)
+    (tmp_path / "enhanced.dcm").write_bytes(seeds.enhanced_ct())
+    assert read_volume(tmp_path / "enhanced.dcm").array[:, 0, 0].tolist() == [0, 10, 20]
 
 
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: f"{path.parent.name}-{path.name}")
