@@ -48,7 +48,7 @@ def cluster_workers(scheduler: str, resources: dict[str, float],
         import distributed  # noqa: F401
     except ImportError as error:
         raise FlareSegError("missing_package", "A cluster needs Dask; install it here and on the workers with: "
-                                               'pip install "flareseg[cluster]".') from error
+                                               "pip install distributed.") from error
     return lambda tasks: _run(tasks, scheduler, resources, log)
 
 

@@ -47,7 +47,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N",
                         help="processes on this machine; NVIDIA cards are shared among them (default: 1)")
     parser.add_argument("--scheduler", metavar="ADDRESS",
-                        help="a Dask scheduler, whose workers do the work instead (needs flareseg[cluster])")
+                        help="a Dask scheduler, whose workers do the work instead (needs the package distributed)")
     parser.add_argument("--resources", metavar="NAME=AMOUNT", action="append", default=[],
                         help="what a case takes of its worker, for instance GPU=1; may be repeated")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> None:
         outcome = run_batch(sources, settings, workers, options.number, bar)
     if not options.quiet:
         print(summary_text(outcome.records))
+        if outcome.kept:
+            print(f"{outcome.kept} of them were there already.")
         print(f"Look at {options.output / PAGE_FILE}.")
     if outcome.failed:
         raise FlareSegError("cases_failed", _failures(outcome))

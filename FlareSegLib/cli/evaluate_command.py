@@ -108,6 +108,10 @@ def _evaluate(options: argparse.Namespace) -> Evaluation:
     notes = [f"Left out: {sentence}" for sentence in left_out]
     if any(score.nsd is None for score in scores):
         notes.append("NSD is left out where part of a reference is not annotated (255).")
+    absent = [organ for organ in organs if not any(score.prediction_ml for score in scores if score.organ == organ)]
+    if absent:
+        notes.append(f"No prediction holds any {' or '.join(absent)}; where they were not asked for, leave them out "
+                     "with --organs.")
     if options.times and len(costs) < len(cases):
         notes.append(f"{options.times} has figures for {len(costs)} of {len(cases)} cases.")
     name = options.name or case_name(Path(options.prediction).resolve())

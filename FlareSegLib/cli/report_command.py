@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
         raise FlareSegError("bad_option", "--images goes with --predictions and --references.")
     if find_spec("matplotlib") is None:
         raise FlareSegError("missing_package", "The report's figures need matplotlib; install it with: "
-                                               'pip install "flareseg[report]".')
+                                               "pip install matplotlib vtk.")
     from ..evaluation.report import PAGE_NAME, write_report
     from ..evaluation.rows import read_evaluation
 

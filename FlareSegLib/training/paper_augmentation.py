@@ -143,5 +143,5 @@ def _library() -> SimpleNamespace:
         from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
     except ImportError as error:
         raise FlareSegError("missing_package", "Training needs batchgeneratorsv2; install it with: "
-                                               "pip install \"flareseg[train]\".") from error
+                                               "pip install batchgeneratorsv2 blosc2.") from error
     return SimpleNamespace(**locals())

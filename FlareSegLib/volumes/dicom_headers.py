@@ -23,7 +23,7 @@ def need_dicom_packages(what_for: str) -> None:
         import highdicom  # noqa: F401
     except ImportError:
         raise FlareSegError("missing_package", f"{what_for} needs highdicom and pydicom; install them with: "
-                                               'pip install "flareseg[dicom]".') from None
+                                               "pip install highdicom pydicom.") from None
 
 
 @contextmanager

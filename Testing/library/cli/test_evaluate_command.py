@@ -46,6 +46,14 @@ def test_single_files_and_quiet(data, capsys):
     assert "±" not in printed and "unstated" in printed
 
 
+def test_an_organ_that_no_prediction_holds_is_told(data, capsys):
+    assert main(["evaluate", "pred", "ref"]) == 0
+    assert "No prediction holds" not in capsys.readouterr().out, "one of two lacks the pancreas"
+    assert main(["evaluate", "pred/case_2.nii.gz", "ref/case_2.nii.gz"]) == 0
+    assert "! No prediction holds any pancreas; where they were not asked for, leave them out with --organs." \
+        in capsys.readouterr().out
+
+
 def test_faults_are_listed_and_nothing_is_written(data, capsys):
     write_image(data / "pred" / "case_2.nii.gz", np.full((8, 16, 16), 7, np.uint8))
     assert main(["evaluate", "pred", "ref", "-o", "scores.csv"]) == 61

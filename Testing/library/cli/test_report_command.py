@@ -51,4 +51,4 @@ def test_wrong_arguments(scores, capsys, arguments, status):
 def test_without_matplotlib_the_user_is_told_what_to_install(scores, capsys, monkeypatch):
     monkeypatch.setattr("FlareSegLib.cli.report_command.find_spec", lambda name: None)
     assert main(["report", "scores.json", "-o", "report"]) == 52
-    assert "flareseg[report]" in capsys.readouterr().err
+    assert "pip install matplotlib" in capsys.readouterr().err

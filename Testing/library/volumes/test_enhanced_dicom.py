@@ -193,4 +193,4 @@ def test_without_pydicom_it_says_what_to_install(tmp_path, write_dicom_ct, monke
     write_dicom_ct(tmp_path, grid(), enhanced=True)
     monkeypatch.setitem(sys.modules, "highdicom", None)
     error = failure(tmp_path)
-    assert error.code == "missing_package" and "flareseg[dicom]" in str(error)
+    assert error.code == "missing_package" and "pip install highdicom pydicom" in str(error)
