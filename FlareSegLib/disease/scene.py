@@ -12,7 +12,7 @@ from scipy import ndimage
 from ..errors import FlareSegError
 from .block import Block, Change
 from .case import LABEL_OF, Box, Case, Vector, extent
-from .coarse import coarse_steps, spread_out, thin_out
+from .coarse import coarse_steps, thin_out
 from .scan import NoiseModel, OrganMeasure, estimate_phase, measure_noise, measure_organ, measure_psf
 
 Found = TypeVar("Found")
@@ -41,10 +41,6 @@ class Depth:
     box: Box
     steps: tuple[int, ...]
     mm: np.ndarray
-
-    def on_voxels(self) -> np.ndarray:
-        """The same on every voxel of the box, float32."""
-        return spread_out(self.mm, self.steps, tuple(part.stop - part.start for part in self.box))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ def test_a_folder_its_table_and_its_page(two, model, capsys):
                "--previews", "--organs", "liver,spleen"]
     assert main(command) == 0
     said = capsys.readouterr()
-    assert "2 of 2 cases done" in said.out and "already" not in said.out and "liver" in said.out and "kidney" not in said.out and said.err == ""
+    assert "2 of 2 cases done" in said.out and "already" not in said.out and said.err == ""
+    assert "liver" in said.out and "kidney" not in said.out
     assert sorted(path.name for path in (two / "out").glob("[sp]*/*")) == [
         "a.nii.gz", "a.png", "a.seg.nrrd", "b.nii.gz", "b.png", "b.seg.nrrd"]
     assert main([*command, "--quiet"]) == 0  # once more, from within: its own outputs are no inputs

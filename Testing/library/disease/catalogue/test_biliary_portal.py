@@ -72,10 +72,8 @@ def test_ducts_are_of_fluid_and_many_lie_in_the_liver(case):
     assert in_liver > 0.5 and np.median(change.hu[core]) == pytest.approx(5, abs=8)
 
 
-def test_gas_lies_in_front_and_peripheral_gas_nearer_to_the_surface(case):
-    depth = Scene(case).depth("liver")
-    mm = np.full(case.hu.shape, np.nan, np.float32)
-    mm[depth.box] = depth.on_voxels()
+def test_gas_lies_in_front_and_peripheral_gas_nearer_to_the_surface(case, depth_mm):
+    mm = depth_mm(case, "liver")
     liver_y = np.median(case.grid.point_of(np.argwhere(case.labels == 1))[:, 1])
     deep = {}
     for where in ("bile ducts", "portal veins"):

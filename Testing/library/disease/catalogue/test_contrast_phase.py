@@ -45,14 +45,12 @@ def test_a_change_that_was_asked_for_is_met(scans):
         assert np.median(after.case.hu[inside]) - np.median(case.hu[inside]) == pytest.approx(change, abs=5), organ
 
 
-def test_the_cortex_is_brighter_than_the_medulla_in_the_arterial_phase_only_if_asked_for(scans):
+def test_the_cortex_is_brighter_than_the_medulla_in_the_arterial_phase_only_if_asked_for(scans, depth_mm):
     case = scans["portal"]
-    depth = Scene(case).depth("kidney").on_voxels()
-    box = Scene(case).depth("kidney").box
-    inside = case.labels[box] == LABEL_OF["kidney"]
+    depth, inside = depth_mm(case, "kidney"), case.labels == LABEL_OF["kidney"]
     gaps = []
     for asked in (True, False):
-        hu = changed(case, phase="arterial", corticomedullary=asked).case.hu[box]
+        hu = changed(case, phase="arterial", corticomedullary=asked).case.hu
         gaps.append(np.median(hu[inside & (depth < 4)]) - np.median(hu[inside & (depth > 8)]))
     assert gaps[0] > 45 and gaps[0] > gaps[1] + 35
 

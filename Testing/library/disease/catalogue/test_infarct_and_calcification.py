@@ -18,12 +18,9 @@ def done(case, name, organ, parameters, seed=0):
 
 
 @pytest.mark.parametrize("organ", ["spleen", "kidney"])
-def test_an_infarct_is_widest_at_the_capsule(case, organ):
-    scene, operation, change = done(case, "infarct", organ, Infarct(40.0, 60.0, 35.0))
-    mm = np.full(case.hu.shape, np.nan, np.float32)
-    depth = scene.depth(organ)
-    mm[depth.box] = depth.on_voxels()
-    mm, lesion = mm[change.box], change.cover > 0.5
+def test_an_infarct_is_widest_at_the_capsule(case, organ, depth_mm):
+    _, operation, change = done(case, "infarct", organ, Infarct(40.0, 60.0, 35.0))
+    mm, lesion = depth_mm(case, organ)[change.box], change.cover > 0.5
     inside = case.labels[change.box] == LABEL_OF[organ]
     counts = [np.count_nonzero(lesion & inside & (mm > low) & (mm <= high)) for low, high in ((0, 8), (12, 20))]
     assert counts[0] > 1.5 * counts[1]

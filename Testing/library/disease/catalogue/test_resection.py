@@ -33,12 +33,10 @@ def test_the_kidney_of_one_side_is_gone_and_the_other_stays(case, side):
     assert after.organ("kidney").volume_ml == pytest.approx(pieces[other], rel=0.02)
 
 
-def test_where_the_spleen_was_is_fat(case):
+def test_where_the_spleen_was_is_fat(case, depth_mm):
     scene, _, change = done(case, "absent_organ", "spleen", AbsentOrgan(collapse=0.0, clips=0))
     assert not (change.labels == LABEL_OF["spleen"]).any()
-    deep = scene.depth("spleen").on_voxels()
-    inner = np.zeros(case.hu.shape, bool)
-    inner[scene.depth("spleen").box] = deep > 8
+    inner = depth_mm(case, "spleen") > 8
     assert np.median(case.hu[inner]) > 60 and -130 < np.median(scene.after(change).case.hu[inner]) < -70
     others = case.labels[change.box] != LABEL_OF["spleen"]
     assert np.array_equal(change.labels[others], case.labels[change.box][others])
