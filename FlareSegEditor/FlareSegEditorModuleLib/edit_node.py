@@ -13,7 +13,6 @@ from FlareSegLib.errors import FlareSegError
 ATTRIBUTE = "FlareSegEditor.Organs"
 CT, SEGMENTATION, CT_CLONE, SEGMENTATION_CLONE = ("FlareSegEditor.CT", "FlareSegEditor.Segmentation",
                                                   "FlareSegEditor.EditedCT", "FlareSegEditor.EditedSegmentation")
-ROLES = (CT, SEGMENTATION, CT_CLONE, SEGMENTATION_CLONE)
 #: Nodes that an edit makes for showing itself and makes anew when it is opened.
 HELPER = "FlareSegEditor.Helper"
 

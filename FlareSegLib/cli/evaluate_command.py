@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FlareSegError
+from ..evaluation.rows import REFERENCE_KINDS
 from ..jobs.staging import Staging
 from .parsers import Commands
 from .progress_bar import ProgressBar
@@ -37,7 +38,7 @@ def _add_evaluate(commands: Commands) -> None:
     parser.add_argument("reference", metavar="REF", help="folder with files of the same names, or one file")
     parser.add_argument("-o", "--output", metavar="OUT", action="append", default=[],
                         help=".csv (one line a case and organ) or .json (for flareseg report); may be repeated")
-    parser.add_argument("--reference-kind", choices=("manual", "silver", "synthetic", "unstated"), default="unstated",
+    parser.add_argument("--reference-kind", choices=REFERENCE_KINDS, default="unstated",
                         help="manual: drawn by people; silver: the output of another model; goes into every output")
     parser.add_argument("--organs", metavar="NAMES", help="which ones (default: liver,kidney,spleen,pancreas)")
     for name in ("prediction", "reference"):

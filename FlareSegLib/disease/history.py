@@ -48,8 +48,6 @@ class Delta:
 
     Attributes
     ----------
-    title : str
-        What a menu calls it ("Undo renal cyst").
     box : tuple of slice
         k, j, i: the smallest one that holds every voxel that changed.
     hu : Sparse
@@ -58,7 +56,6 @@ class Delta:
         uint8 after XOR before.
     """
 
-    title: str
     box: Box
     hu: Sparse
     labels: Sparse
@@ -83,8 +80,6 @@ class History:
     ----------
     case : Case
         As it is now. Hand copies of its arrays to whatever outlives the next step.
-    forgotten : int
-        Steps that can no longer be undone because memory ran out.
 
     Examples
     --------
@@ -92,27 +87,20 @@ class History:
     >>> air = np.zeros((2, 3, 4), np.int16)
     >>> history = History(Case(air, air.astype(np.uint8), Grid(air.shape, (1, 1, 1), (0, 0, 0), tuple(np.eye(3).flat))))
     >>> box = (slice(0, 1), slice(0, 1), slice(0, 2))
-    >>> history.do(Change(box, np.full((1, 1, 2), 40, np.int16), np.ones((1, 1, 2), np.uint8)), "cyst")
-    >>> int(history.case.hu.sum()), history.undo(), int(history.case.hu.sum()), history.redo()
-    (80, 'cyst', 0, 'cyst')
+    >>> history.do(Change(box, np.full((1, 1, 2), 40, np.int16), np.ones((1, 1, 2), np.uint8)))
+    >>> before = int(history.case.hu.sum())
+    >>> cyst = history.take_back()
+    >>> before, int(history.case.hu.sum())
+    (80, 0)
+    >>> history.do_again(cyst)
+    >>> int(history.case.hu.sum())
+    80
     """
 
     def __init__(self, case: Case, limit_bytes: int = LIMIT_BYTES) -> None:
         self.case = case.with_arrays(case.hu.copy(), case.labels.copy())
-        self.forgotten = 0
         self._limit = limit_bytes
         self._done: deque[Delta] = deque()
-        self._undone: list[Delta] = []
-
-    @property
-    def undo_title(self) -> str | None:
-        """What `undo` would take back; None where there is nothing."""
-        return self._done[-1].title if self._done else None
-
-    @property
-    def redo_title(self) -> str | None:
-        """What `redo` would do again; None where there is nothing."""
-        return self._undone[-1].title if self._undone else None
 
     @property
     def steps(self) -> int:
@@ -122,13 +110,12 @@ class History:
     @property
     def memory_bytes(self) -> int:
         """What the steps take, without the working copy."""
-        return sum(delta.bytes for delta in (*self._done, *self._undone))
+        return sum(delta.bytes for delta in self._done)
 
-    def do(self, change: Change, title: str = "") -> None:
-        """Make a change to the working copy; what had been undone cannot be redone any more."""
-        delta = _delta_of(self.case, change, title)
+    def do(self, change: Change) -> None:
+        """Make a change to the working copy."""
+        delta = _delta_of(self.case, change)
         self.case.hu[change.box], self.case.labels[change.box] = change.hu, change.labels
-        self._undone.clear()
         self._keep(delta)
 
     def take_back(self) -> Delta:
@@ -137,7 +124,7 @@ class History:
         Raises
         ------
         IndexError
-            Where there is none (`undo_title` is None).
+            Where there is none (`steps` is 0).
         """
         delta = self._done.pop()
         self.case.hu[delta.box][delta.hu.mask] -= delta.hu.values
@@ -161,38 +148,14 @@ class History:
         self._done.append(delta)
         while self._done and self.memory_bytes > self._limit:
             self._done.popleft()
-            self.forgotten += 1
-
-    def undo(self) -> str:
-        """Take the last change back and return its title.
-
-        Raises
-        ------
-        IndexError
-            Where there is none (`undo_title` is None).
-        """
-        self._undone.append(self.take_back())
-        return self._undone[-1].title
-
-    def redo(self) -> str:
-        """Do the change that was undone last again and return its title.
-
-        Raises
-        ------
-        IndexError
-            Where there is none (`redo_title` is None).
-        """
-        delta = self._undone.pop()
-        self.do_again(delta)
-        return delta.title
 
 
-def _delta_of(case: Case, change: Change, title: str) -> Delta:
+def _delta_of(case: Case, change: Change) -> Delta:
     hu = change.hu - case.hu[change.box]
     labels = change.labels ^ case.labels[change.box]
     inner = extent((hu != 0) | (labels != 0)) or (slice(0, 0),) * 3
     box = tuple(slice(outer.start + part.start, outer.start + part.stop) for outer, part in zip(change.box, inner))
-    return Delta(title, box, _sparse(hu[inner]), _sparse(labels[inner]))
+    return Delta(box, _sparse(hu[inner]), _sparse(labels[inner]))
 
 
 def _sparse(array: np.ndarray) -> Sparse:

@@ -229,8 +229,8 @@ class Session:
         before = self.scene
         parts, known = self._perform(before, operation)
         notes = tuple(self._describe(before, part, change) for part, change in parts)
-        for part, change in parts:
-            self._history.do(change, self._find(part.disease).title)
+        for _, change in parts:
+            self._history.do(change)
         self._done.append(Done(operation, tuple(part for part, _ in parts), tuple(change.box for _, change in parts),
                                notes, known))
         self.scene.measure_what_lasts()

@@ -32,11 +32,6 @@ class ZPlan:
     isotropic: int
     reads: tuple[int, ...]
 
-    @property
-    def needed(self) -> tuple[int, ...]:
-        """The isotropic slices that are read at all, ascending."""
-        return tuple(sorted(set(self.reads)))
-
 
 def plan_z(slices: int, spacing: float, target_spacing: float) -> ZPlan:
     """Plan the isotropification of `slices` slices.
@@ -51,7 +46,7 @@ def plan_z(slices: int, spacing: float, target_spacing: float) -> ZPlan:
     Examples
     --------
     >>> plan = plan_z(93, 2.5, 0.864)
-    >>> plan.isotropic, len(plan.needed)
+    >>> plan.isotropic, len(set(plan.reads))
     (269, 93)
     """
     isotropic = max(1, round(slices * spacing / target_spacing))

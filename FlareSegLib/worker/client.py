@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -209,31 +209,6 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.close()
-
-
-def run_worker(job: SegmentJob | SimulateJob, on_message: Callable[[Message], None] = lambda message: None,
-               python: Sequence[str] = (sys.executable,)) -> Message:
-    """Run a job in a child process and return its result message.
-
-    Parameters
-    ----------
-    on_message : callable
-        Called with every message but the last. What it raises stops the job with nothing written.
-
-    Raises
-    ------
-    FlareSegError
-        As the job would raise it in this process; RuntimeError for a defect of the worker.
-    """
-    with WorkerProcess(job, python) as worker:
-        for message in worker.messages():
-            if message["type"] not in FINAL:
-                on_message(message)
-    if message["type"] == "result":
-        return message
-    if message.get("code") in EXIT_CODES:
-        raise FlareSegError(message["code"], message["message"])
-    raise RuntimeError(message.get("traceback") or message["message"])
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:

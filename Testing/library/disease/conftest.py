@@ -7,9 +7,11 @@ import pytest
 
 from FlareSegLib.disease.block import Change, coverage, relabel, replace
 from FlareSegLib.disease.case import LABEL_OF, make_case
+from FlareSegLib.disease.coarse import spread_out
 from FlareSegLib.disease.operation import BACKGROUND, JOIN, KEEP, Disease, Operation
 from FlareSegLib.disease.parameters import quantity
 from FlareSegLib.disease.placing import draw_in_organ
+from FlareSegLib.disease.scene import Scene
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.phantom.phantom import make_phantom
 from FlareSegLib.shapes import ellipsoid
@@ -98,3 +100,13 @@ def ball():
         return Operation("ball", organ, Ball(**parameters), tuple(case.grid.point_of(middle).tolist()), seed,
                          label_rule)
     return make
+
+
+@pytest.fixture(scope="session")
+def depth_mm():
+    """Function that gives how deep in an organ each voxel of a case lies, in mm; NaN far from it."""
+    def everywhere(case, organ):
+        depth, mm = Scene(case).depth(organ), np.full(case.hu.shape, np.nan, np.float32)
+        mm[depth.box] = spread_out(depth.mm, depth.steps, mm[depth.box].shape)
+        return mm
+    return everywhere

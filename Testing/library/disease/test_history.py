@@ -35,22 +35,22 @@ def applied(case, changes):
 
 @given(st.lists(st.sampled_from(["do", "undo", "redo"]), max_size=25), st.integers(0, 2**31))
 def test_any_sequence_equals_doing_what_is_left_from_the_start(actions, seed):
-    case, done, undone = make_case(), [], []
+    case, done, undone, deltas = make_case(), [], [], []
     history = History(case)
     for number, action in enumerate(actions):
         if action == "do":
             done.append(random_change((seed, number)))
-            undone.clear()
-            history.do(done[-1], str(number))
+            undone.clear(), deltas.clear()
+            history.do(done[-1])
         elif action == "undo" and done:
             undone.append(done.pop())
-            history.undo()
+            deltas.append(history.take_back())
         elif action == "redo" and undone:
             done.append(undone.pop())
-            history.redo()
+            history.do_again(deltas.pop())
         hu, labels = applied(case, done)
         assert np.array_equal(history.case.hu, hu) and np.array_equal(history.case.labels, labels)
-        assert (history.undo_title is None, history.redo_title is None) == (not done, not undone)
+        assert history.steps == len(done)
 
 
 def test_the_given_case_stays_as_it_was():
@@ -68,14 +68,14 @@ def test_the_oldest_steps_are_forgotten_where_memory_ends():
     for change in changes:
         history.do(change)
         assert history.memory_bytes <= 60_000
-    assert 0 < history.forgotten < len(changes)
-    kept = len(changes) - history.forgotten
+    kept = history.steps
+    assert 0 < kept < len(changes)
     for _ in range(kept):
-        history.undo()
-    hu, labels = applied(case, changes[:history.forgotten])
+        history.take_back()
+    hu, labels = applied(case, changes[:-kept])
     assert np.array_equal(history.case.hu, hu) and np.array_equal(history.case.labels, labels)
     with pytest.raises(IndexError):
-        history.undo()
+        history.take_back()
 
 
 def test_a_lesion_costs_little_memory():

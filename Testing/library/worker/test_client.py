@@ -11,7 +11,7 @@ import pytest
 
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.worker import client
-from FlareSegLib.worker.client import WorkerProcess, run_worker, worker_environment
+from FlareSegLib.worker.client import WorkerProcess, worker_environment
 
 SECONDS_TO_CANCEL = 3.0  # about 0.1 on an idle machine
 
@@ -179,27 +179,6 @@ def test_poll_never_waits_and_delivers_everything(job, python):
             time.sleep(0.01)
         assert worker.poll() == []
     assert seen[0]["type"] == "hello"
-
-
-def test_run_worker_returns_the_result_and_raises_the_worker_s_error(job, python):
-    heard = []
-    assert run_worker(job("short"), heard.append, python["direct"])["type"] == "result"
-    assert heard[0]["type"] == "hello"
-    with pytest.raises(FlareSegError) as wrong:
-        run_worker(job("wrong"), python=python["direct"])
-    assert (wrong.value.code, str(wrong.value)) == ("not_ct", "This is no CT.")
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        run_worker(job("defect"), python=python["direct"])
-
-
-def test_what_the_listener_raises_stops_the_worker(job, python, folder):
-    def listen(message):
-        if message["type"] == "temporary":
-            raise KeyError("enough")
-
-    with pytest.raises(KeyError):
-        run_worker(job("writing"), listen, python["direct"])
-    assert not list(folder.iterdir())
 
 
 def test_a_missing_interpreter_is_told(job):
