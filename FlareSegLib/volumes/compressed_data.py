@@ -87,7 +87,11 @@ def _check_header(path: Path) -> None:
 
 def _named_data_file(path: Path) -> Path:
     """What a header names as the file of its voxels, be it a list, a pattern or nothing that exists."""
-    named = _field(_start(path), rb"(?:data ?file:|ElementDataFile[ \t]*=)[ \t]*([^\r\n]+?)[ \t]*\r?$")
+    start = _start(path)
+    if start.startswith(b"NRRD"):
+        named = _field(re.split(rb"\n\r?\n", start, maxsplit=1)[0], rb"data ?file:[ \t]*([^\r\n]+?)[ \t]*\r?$")
+    else:
+        named = _field(start, rb"ElementDataFile[ \t]*[=:][ \t]*([^\r\n]+?)[ \t]*\r?$")
     return path if named is None or named[1].upper() == b"LOCAL" else path.parent / named[1].decode("utf-8", "replace")
 
 

@@ -119,7 +119,9 @@ def test_sizes_that_no_ct_has_are_refused_before_room_is_made(tmp_path):
 
 @pytest.mark.parametrize("name, header", [
     ("x.nrrd", b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 512 512 200\nencoding: raw\n\nxx"),
+    ("x.nrrd", b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 512 512 200\nencoding: raw\n\nx\ndata file: z\n"),
     ("x.nhdr", b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 512 512 200\nencoding: raw\ndata file: raw\n\n"),
+    ("x.mha", b"NDims = 3\nDimSize = 512 512 200\nElementType = MET_UCHAR\ndata file: z\nElementDataFile: LOCAL\nxx"),
     ("x.mha", b"NDims = 3\nDimSize = 512 512 200\nElementType = MET_UCHAR\nElementDataFile = LOCAL\nxx")])
 def test_voxels_that_are_not_there_get_no_room(tmp_path, name, header):
     (tmp_path / "raw").write_bytes(b"xx")
