@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Hu, Labels, Mask
 from ..shapes import Shape
-from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Floats, Grid, Hu, Labels, Mask, Vector, extent
+from .case import HIGHEST_HU, LOWEST_HU, UNKNOWN, Box, Grid, Vector, extent
 from .coarse import grid_points
 from .noise import residual_sd
 

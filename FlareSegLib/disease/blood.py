@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .case import Floats, Mask, Vector
+from ..arrays import Floats, Mask
+from .case import Vector
 from .cavity import wall
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Floats, Mask
 from ..shapes import Shape, ellipsoid, tube, union
 from .block import PatientPoints
-from .case import Floats, Mask, Vector
+from .case import Vector
 from .fractal import fractal_noise
 
 #: Fractal noise of SD 1 hardly ever leaves this range; boxes reckon with it.

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Hu, Labels
 from ..errors import FlareSegError
 from ..shapes import REACH, Shape, tube
 from .block import PatientPoints
-from .case import LABEL_OF, Floats, Hu, Labels, Vector
+from .case import LABEL_OF, Vector
 from .coarse import coarse_steps, node_points, thin_out
 from .scene import Scene
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arrays import Floats as Floats, Hu as Hu, Labels as Labels, Mask as Mask  # diseases take them from here
+from ..arrays import Hu, Labels, Mask
 from ..errors import FlareSegError
 from ..evaluation.pairs import grid_difference
 from ..organs import FLARE_ORGANS

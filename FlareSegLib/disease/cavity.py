@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .case import LABEL_OF, Box, Floats, Mask
+from ..arrays import Floats, Mask
+from .case import LABEL_OF, Box
 from .coarse import between, coarse_steps, node_count, thin_out
 from .scene import Scene
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
-from .case import Box, Floats, Grid, Mask, Vector
+from ..arrays import Floats, Mask
+from .case import Box, Grid, Vector
 
 #: Voxels that are spread at a time; they stay in the processor's cache.
 SLAB = 50_000

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .case import Box, Floats, Vector
+from ..arrays import Floats
+from .case import Box, Vector
 from .warping import determinant, sample
 
 #: Soft tissue takes up movement over this distance.

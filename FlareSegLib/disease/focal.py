@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats
 from ..shapes import Shape
 from .block import Block, Change, Look, blurred_like_scan, coverage, relabel, soft_step
-from .case import LABEL_OF, Floats, Vector, extent
+from .case import LABEL_OF, Vector, extent
 from .cavity import wall, whole_wall
 from .coarse import coarse_steps, node_points, spread_out, thin_out
 from .fractal import fractal_noise

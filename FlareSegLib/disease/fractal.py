@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from .case import Floats, Grid
+from ..arrays import Floats
+from .case import Grid
 from .coarse import coarse_steps, node_count, node_points, spread_out
 
 #: Nodes along each side of the noise's lattice; after so many wavelengths it repeats, farther than any organ reaches.

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Mask
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF, UNKNOWN, Floats, Mask, Vector
+from .case import LABEL_OF, UNKNOWN, Vector
 from .cavity import wall
 from .coarse import box_around, coarse_steps, node_count, node_points, spread_out, spread_planes, thin_out
 from .flow import Tissue, carried, follow, moved

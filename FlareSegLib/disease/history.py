@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Mask
 from .block import Change
-from .case import Box, Case, Mask, extent
+from .case import Box, Case, extent
 
 #: All steps together take no more than this by default; a 30 mm lesion takes about one MB.
 LIMIT_BYTES = 256 * 1024**2

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Mask
 from ..errors import FlareSegError
 from .block import Block
-from .case import LABEL_OF, Mask, Vector
+from .case import LABEL_OF, Vector
 from .coarse import coarse_steps, thin_out
 
 NODE_MM = 2.0

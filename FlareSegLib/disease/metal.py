@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage
 
+from ..arrays import Floats
 from .block import Block, blurred_like_scan
-from .case import UNKNOWN, Box, Floats
+from .case import UNKNOWN, Box
 
 METAL_HU = 2800.0
 #: The slices' streaks are worked out on at most so many pixels a side.

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, ndimage
 
-from .case import LABEL_OF, Box, Floats, Hu, Labels, Mask
+from ..arrays import Floats, Hu, Labels, Mask
+from .case import LABEL_OF, Box
 
 #: Noise is what a Gaussian of this sigma takes out of a slice, mm.
 SMOOTH_MM = 3.0

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from .block import Axis, Change
-from .case import LABEL_OF, Box, Floats, extent
+from .case import LABEL_OF, Box, extent
 from .operation import Operation
 from .quality import contrast
 from .scene import Scene

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from .case import Floats, Hu
+from ..arrays import Floats, Hu
+
 
 #: Sigma, mm: what a CT's kernels reach, and what is taken where the skin tells nothing (a standard body kernel).
 SHARPEST_MM, SOFTEST_MM, USUAL_MM = 0.3, 1.5, 0.6

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Mask
 from .block import Change
-from .case import LABEL_OF, UNKNOWN, Box, Case, Floats, Mask
+from .case import LABEL_OF, UNKNOWN, Box, Case
 from .operation import BACKGROUND, Operation
 from .scan import residual_sd
 from .scene import Scene

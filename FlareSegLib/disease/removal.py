@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Mask
 from .block import Block, blurred_like_scan
-from .case import UNKNOWN, Floats, Mask
+from .case import UNKNOWN
 from .coarse import coarse_steps, grid_points, spread_out, thin_out
 from .fractal import fractal_noise
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .case import LABEL_OF, Box, Grid, Hu, Labels
+from ..arrays import Hu, Labels
+from .case import LABEL_OF, Box, Grid
 from .noise import NoiseModel, measure_noise, residual_sd
 from .phase import PHASES, TISSUES, estimate_phase, phase_hu
 from .psf import measure_psf

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..arrays import Labels
 from ..errors import FlareSegError
 from . import parameters as typed
 from .block import Change
-from .case import LABEL_OF, Case, Labels
+from .case import LABEL_OF, Case
 from .operation import Operation, Place, perform
 from .placing import draw_in_organ
 from .quality import Finding, Verdict, contrast, judge_case, judge_operation

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
+from ..arrays import Floats, Labels, Mask
 from ..errors import FlareSegError
 from .block import Block
-from .case import UNKNOWN, Box, Floats, Labels, Mask, Vector
+from .case import UNKNOWN, Box, Vector
 from .coarse import box_around, coarse_steps, spread_out, spread_planes, thin_out
 
 NODE_MM = 2.5

@@ -62,15 +62,15 @@ def disease_examples(ct: Volume, labels: Volume, organs: tuple[Organ, ...]) -> t
     except FlareSegError:  # none of FLARE21's organs
         return ()
     scene, examples = ready_scene(case), []
-    for name, place in EXAMPLES:
+    for name, organ_name in EXAMPLES:
         disease = find(name)
         try:
-            operation = draw(disease, scene, place, np.random.default_rng(SEED), disease.parameters())
+            operation = draw(disease, scene, organ_name, np.random.default_rng(SEED), disease.parameters())
             after, done = perform(find, scene, operation)
         except FlareSegError as error:
             if error.code not in ("disease_not_placed", "bad_disease_case"):
                 raise
             continue
         plane = telling_slice(case, after.case, tuple(change for _, change in done))
-        examples.append(DiseaseExample(f"{disease.title}, {place}", case, after.case, plane))
+        examples.append(DiseaseExample(f"{disease.title}, {organ_name}", case, after.case, plane))
     return tuple(examples)

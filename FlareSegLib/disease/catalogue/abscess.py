@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape
 from ..block import Block, Change, PatientPoints, add, coverage, replace, soft_step
 from ..bodies import lobulated, random_direction
-from ..case import Floats
 from ..coarse import coarse_steps, node_points, spread_out
 from ..focal import finish, make_room, noise_over, organ_share, soft_tissue, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation

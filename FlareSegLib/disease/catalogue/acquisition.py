@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats
 from ..block import Block, Change
-from ..case import LABEL_OF, LOWEST_HU, UNKNOWN, Floats
+from ..case import LABEL_OF, LOWEST_HU, UNKNOWN
 from ..coarse import coarse_steps, spread_out, thin_out
 from ..operation import Disease, Operation
 from ..parameters import quantity

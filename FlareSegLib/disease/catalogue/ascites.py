@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ...errors import FlareSegError
 from ..block import Block, Change, blurred_like_scan, replace
-from ..case import LABEL_OF, Floats, Grid, Mask, Vector
+from ..case import LABEL_OF, Grid, Vector
 from ..cavity import wall, wall_on_voxels
 from ..coarse import box_around, coarse_steps, node_points, spread_out, thin_out
 from ..fractal import fractal_noise

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ..block import Block, Change
 from ..blood import BLOOD_HU, Blood, find_blood
-from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN, Floats, Mask, Vector
+from ..case import HIGHEST_HU, LABEL_OF, LOWEST_HU, UNKNOWN, Vector
 from ..coarse import coarse_steps, node_points, spread_out, spread_planes, thin_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation

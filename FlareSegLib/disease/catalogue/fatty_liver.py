@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats
 from ..block import Block, Change, blurred_like_scan
-from ..case import LABEL_OF, Floats
+from ..case import LABEL_OF
 from ..coarse import coarse_steps, node_points, spread_out
 from ..fractal import fractal_noise
 from ..operation import Disease, Operation

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape, ellipsoid, union
 from ..block import Block, Change, coverage, replace, soft_step
 from ..bodies import irregular, lobulated, random_turn
-from ..case import Floats
 from ..coarse import coarse_steps, thin_out
 from ..focal import finish, make_room, organ_share, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation

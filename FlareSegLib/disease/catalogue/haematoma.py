@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats
 from ...errors import FlareSegError
 from ...shapes import Shape
 from .. import direction
 from ..block import Block, Change, PatientPoints, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import lump, random_direction
 from ..branching import bundle
-from ..case import LABEL_OF, Floats, Vector
+from ..case import LABEL_OF, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise
 from ..fractal import fractal_noise

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape, union
 from ..block import Block, Change, coverage, replace
 from ..bodies import lump, random_direction
-from ..case import Floats, Vector
+from ..case import Vector
 from ..focal import (
     bulging_centre,
     dead_core,

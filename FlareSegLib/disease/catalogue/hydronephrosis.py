@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ...shapes import Shape, ellipsoid, tube, union
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF, Floats, Mask, Vector
+from ..case import LABEL_OF, Vector
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import finish, free_room, make_room, tissue_noise
 from ..operation import BACKGROUND, JOIN, Disease, Operation

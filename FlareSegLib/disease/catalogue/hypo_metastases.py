@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape
 from ..block import Block, Change, add, coverage, soft_step
 from ..bodies import lump
-from ..case import Floats
 from ..compositions import scattered
 from ..focal import finish, make_room, organ_share, tissue_noise
 from ..operation import JOIN, KEEP, Disease, Operation

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from .. import direction
+from ...arrays import Floats
 from ..block import Block, Change, coverage, replace
 from ..bodies import wedge
-from ..case import Floats
 from ..focal import draw_on_outside, finish, make_room, organ_share, outward, tissue_noise, to_middle
 from ..fractal import fractal_noise
 from ..operation import KEEP, Disease, Operation

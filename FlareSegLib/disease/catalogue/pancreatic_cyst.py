@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape
 from ..block import Block, Change, replace, soft_step
 from ..bodies import lobulated, lump, random_direction
-from ..case import LABEL_OF, Floats, Vector
+from ..case import LABEL_OF, Vector
 from ..focal import (
     bulging_centre,
     finish,

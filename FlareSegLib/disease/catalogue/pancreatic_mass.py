@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats
 from ...shapes import Shape, tube
 from ..block import Block, Change, coverage, replace, soft_step
 from ..bodies import irregular, lump
-from ..case import LABEL_OF, Box, Floats
+from ..case import LABEL_OF, Box
 from ..cavity import wall
 from ..focal import PUSH_REACH, dead_core, finish, free_room, grown_into, organ_share, tissue_noise, uneven
 from ..growth import flow_steps, make_up_noise, scale

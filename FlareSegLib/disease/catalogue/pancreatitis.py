@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats
 from ..block import Block, Change, add, blurred_like_scan, replace, soft_step
-from ..case import LABEL_OF, Floats
+from ..case import LABEL_OF
 from ..cavity import wall
 from ..coarse import coarse_steps, spread_out, thin_out
 from ..focal import organ_share, patches, tissue_noise, uneven

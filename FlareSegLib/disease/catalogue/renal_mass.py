@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...arrays import Floats
 from ...shapes import Shape
 from ..block import Block, Change, replace
 from ..bodies import lump
-from ..case import Floats
 from ..focal import (
     bulging_centre,
     dead_core,

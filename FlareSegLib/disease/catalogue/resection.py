@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from ...arrays import Floats, Mask
 from ...errors import FlareSegError
 from ...shapes import tube
 from ..block import Block, Change, blurred_like_scan, coverage, replace, soft_step
 from ..bodies import irregular
-from ..case import LABEL_OF, Box, Floats, Mask, Vector
+from ..case import LABEL_OF, Box, Vector
 from ..cavity import wall
 from ..coarse import coarse_steps, node_points, spread_out, thin_out
 from ..focal import draw_on_outside, outward, tissue_noise
