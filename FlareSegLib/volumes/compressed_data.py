@@ -1,7 +1,8 @@
-"""Checksums of compressed NRRD and MetaImage voxels: ITK reads damaged ones without a word.
+"""NRRD and MetaImage before ITK sees them: headers that end its process, voxels that are damaged or not there.
 
-Both formats keep a text header (in the same file or in one beside it) and a gzip or zlib stream, whose own checksum
-is proved here. See https://teem.sourceforge.net/nrrd/format.html and ITK's MetaIO documentation.
+Both formats keep a text header and, in the same file or in one beside it, voxels as they are or a gzip or zlib stream,
+whose own checksum is proved here: ITK reads damaged ones without a word. See
+https://teem.sourceforge.net/nrrd/format.html and ITK's MetaIO documentation.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ def check_compressed_data(path: Path) -> None:
     Files without compression, or with headers that this does not understand, pass: ITK says what is wrong with them.
     """
     try:
-        _check_nrrd_lines(path)
-        _check_header(path)
-        _check_metaimage_is_one_file(path)
+        start = _start(path)
+        if start.startswith(b"NRRD"):
+            _check_nrrd_lines(path)
+        else:
+            _check_metaimage(path, start)
+        _check_data_file(path, start)
         place = compressed_voxels(path)
         if place is not None and not stream_is_whole(*place):
             raise FlareSegError("unreadable", f"The compressed voxels of {path} are damaged or cut short; "
@@ -52,8 +56,6 @@ def _check_nrrd_lines(path: Path) -> None:
     """
     with open(path, encoding="latin-1") as stream:
         line = stream.readline(LONGEST_FIELD + 1)
-        if not line.startswith("NRRD"):
-            return
         while line.rstrip("\n"):
             pair = line[line.find(":"):][:2] == ":="
             if len(line) > LONGEST_FIELD and not (line.startswith("#") or pair):
@@ -75,19 +77,31 @@ def _start(path: Path) -> bytes:
     return re.sub(rb"\r(?!\n)", b"\n", start) if start.startswith(b"NRRD") else start
 
 
-def _check_header(path: Path) -> None:
-    start = _start(path)
-    dimensions = re.findall(rb"NDims[ \t]*=[ \t]*([^\r\n]*)", start) if not start.startswith(b"NRRD") else []
-    if not all(re.fullmatch(rb"[1-9][ \t]*", each) for each in dimensions):  # of more, ITK counts for ever
+def _check_metaimage(path: Path, start: bytes) -> None:
+    """Refuse numbers of dimensions that ITK counts for ever, and lists and patterns of data files.
+
+    ITK hands a pattern to printf, divides by its step, and gives memory that nobody has filled for files that are not
+    listed: the process ends, or noise is taken for a CT.
+    """
+    dimensions = re.findall(rb"NDims[ \t]*=[ \t]*([^\r\n]*)", start)
+    if not all(re.fullmatch(rb"[1-9][ \t]*", each) for each in dimensions):
         raise FlareSegError("unreadable", f"{path} tells of dimensions that no image has; export it again.")
-    data_file = _named_data_file(path)
+    named = re.search(rb"ElementDataFile[^\n]*?[=:]([^\n]*)", start)
+    if named is None:
+        raise FlareSegError("unreadable", f"{path} has no header that tells where its voxels are; export it again.")
+    if b"%" in named[1] or named[1].strip().upper().startswith(b"LIST"):
+        raise FlareSegError("unreadable", f"{path} has its voxels in several files, which are not read; export it as "
+                                          "one file.")
+
+
+def _check_data_file(path: Path, start: bytes) -> None:
+    data_file = _named_data_file(path, start)
     if data_file.exists() and not (data_file.is_file() or data_file.is_dir()):
         raise FlareSegError("unreadable", f"{path} names as its data file something that is no file; export it again.")
 
 
-def _named_data_file(path: Path) -> Path:
+def _named_data_file(path: Path, start: bytes) -> Path:
     """What a header names as the file of its voxels, be it a list, a pattern or nothing that exists."""
-    start = _start(path)
     if start.startswith(b"NRRD"):
         named = _field(re.split(rb"\n\r?\n", start, maxsplit=1)[0], rb"data ?file:[ \t]*([^\r\n]+?)[ \t]*\r?$")
     else:
@@ -97,27 +111,10 @@ def _named_data_file(path: Path) -> Path:
 
 def check_voxels_can_be_there(path: Path, voxels: int) -> None:
     """Raise "unreadable" where a header tells of more voxels than its file can hold, before room is made for them."""
-    data_file = _named_data_file(path)
+    data_file = _named_data_file(path, _start(path))
     if data_file.is_file() and voxels > MOST_PER_BYTE * data_file.stat().st_size:
         raise FlareSegError("unreadable", f"{path} was cut short: it tells of {voxels} voxels, which are not there; "
                                           "copy or export it again.")
-
-
-def _check_metaimage_is_one_file(path: Path) -> None:
-    """Refuse lists and patterns of data files.
-
-    ITK hands a pattern to printf, divides by its step, and gives memory that nobody has filled for files that are not
-    listed: the process ends, or noise is taken for a CT.
-    """
-    start = _start(path)
-    if start.startswith(b"NRRD"):
-        return
-    named = re.search(rb"ElementDataFile[^\n]*?[=:]([^\n]*)", start)
-    if named is None:
-        raise FlareSegError("unreadable", f"{path} has no header that tells where its voxels are; export it again.")
-    if b"%" in named[1] or named[1].strip().upper().startswith(b"LIST"):
-        raise FlareSegError("unreadable", f"{path} has its voxels in several files, which are not read; export it as "
-                                          "one file.")
 
 
 def compressed_voxels(path: Path) -> tuple[Path, int] | None:

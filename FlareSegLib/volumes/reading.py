@@ -90,7 +90,10 @@ def _read_image(path: Path) -> sitk.Image:
     if ending is None:
         raise FlareSegError("unsupported_type", f"{path} is of no known type; give {', '.join(IMAGE_IO)} or DICOM.")
     is_nifti = IMAGE_IO[ending] == "NiftiImageIO"
-    (check_nifti if is_nifti else check_compressed_data)(path)
+    if is_nifti:
+        check_nifti(path)
+    else:
+        check_compressed_data(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(IMAGE_IO[ending])
     reader.SetFileName(str(path))
