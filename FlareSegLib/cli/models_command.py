@@ -54,6 +54,8 @@ def show_model(options: argparse.Namespace) -> None:
     norm = bundle.normalisation
     widths = ", ".join(map(str, bundle.network.features))
     window = f", {bundle.network.window} slices at once" if bundle.network.window else ""
+    if bundle.network.in_channels > 1:
+        window = f", each slice seen with {bundle.network.in_channels - 1} of its neighbours"
     facts = {
         "name": f"{bundle.name} {bundle.version}",
         "title": bundle.title,

@@ -52,8 +52,9 @@ def gpu_labeller(network: UNet, device: Device, task: SliceTask,
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=not device.exact):
             return label_slices(shaped, device, task, hu)
 
+    shape = (network.spec.in_channels, *task.plan.slice_shape)
     with torch.inference_mode():
-        run = _captured(work, device, task, note) if device.name.startswith("cuda") else work
+        run = _captured(work, device, shape, note) if device.name.startswith("cuda") else work
     turn = threading.Lock()
 
     def label(indices: tuple[int, ...]) -> np.ndarray:
@@ -67,30 +68,33 @@ def gpu_labeller(network: UNet, device: Device, task: SliceTask,
 
 
 def label_slices(network: UNet, device: Device, task: SliceTask, hu: torch.Tensor) -> torch.Tensor:
-    """Return the labels (n, rows, columns), uint8, of slices in HU, float32, on the device of both.
+    """Return the labels (n, rows, columns), uint8, of slices in HU with what is seen of others, float32.
 
     Parameters
     ----------
     network : UNet
         In the device's form (`shape_for_device`).
     device : Device
-        Its precision is the network's.
+        That of the network and the slices; its precision is the network's.
     task : SliceTask
         Grid and normalisation; it reads nothing here.
     hu : torch.Tensor
-        (n, rows, columns).
+        What the network sees: (n, channels, rows, columns).
     """
     constants = task.normalisation
-    grid = to_grid(hu[:, None], task.plan)
+    grid = to_grid(hu.flatten(0, 1)[:, None], task.plan).reshape(*hu.shape[:2], *task.plan.grid)
     inputs = (grid.clamp(constants.lower, constants.upper) - constants.mean) / constants.sd
     if not device.exact:
         inputs = inputs.to(device.dtype, memory_format=torch.channels_last)
     return from_grid(network(inputs).float(), task.plan).max(dim=1).indices.to(torch.uint8)
 
 
-def _captured(work: Work, device: Device, task: SliceTask, note: Callable[[str], None]) -> Work:
-    """Return `work` for batches in pinned memory: as a graph over a whole batch, or kernel by kernel."""
-    still = torch.zeros((device.batch, *task.plan.slice_shape), device=device.name)
+def _captured(work: Work, device: Device, shape: tuple[int, ...], note: Callable[[str], None]) -> Work:
+    """Return `work` for batches in pinned memory: as a graph over a whole batch, or kernel by kernel.
+
+    `shape` is that of what the network sees of one slice: (channels, rows, columns).
+    """
+    still = torch.zeros((device.batch, *shape), device=device.name)
     try:
         graph, labels = _graph(work, still)
     except torch.OutOfMemoryError:

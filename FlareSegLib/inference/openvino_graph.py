@@ -32,8 +32,8 @@ def label_graph(network: UNet, plan: InPlanePlan) -> Model:
     network : UNet
         With its weights, float32, on the CPU.
     plan : InPlanePlan
-        Its grid is the input (1, 1, rows, columns), float32, normalised; the output (rows, columns), uint8, are labels
-        on the slice's own pixels.
+        Its grid is the input (1, channels, rows, columns), float32, normalised; the output (rows, columns), uint8, are
+        labels on the slice's own pixels.
     """
     openvino = load_openvino()
     from openvino import opset13 as ops

@@ -18,9 +18,10 @@ PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def openvino_labeller(network: UNet, device: Device, plan: InPlanePlan) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from a normalised slice on the grid (rows, columns), float32, to its labels, uint8.
+    """Return a function from what the network sees, normalised, to the slice's labels, uint8 (rows, columns).
 
-    It may be called from `device.streams` threads at a time; each call uses one core.
+    It takes (channels, rows, columns) on the grid, float32, and may be called from `device.streams` threads at a time;
+    each call uses one core.
     """
     openvino = load_openvino()
     compiled = openvino.Core().compile_model(label_graph(network, plan), "CPU", {
@@ -35,7 +36,7 @@ def openvino_labeller(network: UNet, device: Device, plan: InPlanePlan) -> Calla
     def label(grid: np.ndarray) -> np.ndarray:
         if not hasattr(requests, "own"):
             requests.own = compiled.create_infer_request()
-        requests.own.infer({0: grid[None, None]}, share_inputs=True)
+        requests.own.infer({0: grid[None]}, share_inputs=True)
         return requests.own.get_output_tensor().data.copy()
 
     return label

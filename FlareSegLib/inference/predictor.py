@@ -30,8 +30,8 @@ class SliceTask:
     Attributes
     ----------
     read : callable
-        ``read(index)`` returns one slice (rows, columns), float32 HU; for a 3D network a window of them (slices, rows,
-        columns).
+        ``read(index)`` returns what the network sees to label one slice or window: (channels, rows, columns), for a 3D
+        network (channels, slices, rows, columns), float32 HU.
     plan : InPlanePlan
         In-plane grid.
     normalisation : Normalisation
@@ -86,13 +86,13 @@ def label_batch(network: UNet, device: Device, task: SliceTask, indices: tuple[i
             logits = logits.transpose(1, 2).flatten(0, 1)
         # max, not argmax: over the class axis torch's argmax is thirty times slower on the CPU
         labels = from_grid(logits, task.plan).max(dim=1).indices.to(torch.uint8)
-        return labels.reshape(stack.shape).cpu().numpy()
+        return labels.reshape(len(stack), *stack.shape[2:]).cpu().numpy()
 
 
 def _network_input(stack: np.ndarray, task: SliceTask) -> np.ndarray:
-    """Slices, or windows of them, in HU (n, [slices,] rows, columns) as the network sees them: (n, 1, …), float32."""
+    """What `read` gives (n, channels, [slices,] rows, columns) on the network's grid and normalised, float32."""
     grid = to_grid(torch.from_numpy(stack).reshape(-1, 1, *stack.shape[-2:]), task.plan)  # it knows single slices only
-    return task.normalisation.apply(grid.numpy()).reshape(len(stack), 1, *stack.shape[1:-2], *task.plan.grid)
+    return task.normalisation.apply(grid.numpy()).reshape(*stack.shape[:-2], *task.plan.grid)
 
 
 def _labeller(network: UNet, device: Device, task: SliceTask, note: Callable[[str], None]) -> Labeller:
@@ -102,7 +102,7 @@ def _labeller(network: UNet, device: Device, task: SliceTask, note: Callable[[st
     if device.runtime == "torch":
         return partial(label_batch, shape_for_device(network, device), device, task)
     label = openvino_labeller(network, device, task.plan)
-    return lambda indices: np.stack([label(_network_input(task.read(index)[None], task)[0, 0]) for index in indices])
+    return lambda indices: np.stack([label(_network_input(task.read(index)[None], task)[0]) for index in indices])
 
 
 def _run(label: Labeller, device: Device, indices: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:

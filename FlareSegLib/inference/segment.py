@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import FlareSegError
 from ..models.bundle import ModelBundle, load_network
 from ..models.store import find_bundle
+from ..networks.spec import UNet2DSpec
 from ..networks.unet import UNet
 from ..organs import Organ, choose_organs
 from ..preprocessing.inplane import InPlanePlan, plan_inplane
@@ -28,7 +29,7 @@ from .predictor import SliceTask, predict_slices
 from .runtime import choose_runtime
 from .scout import near_organs, scouts, shows_organ, skipped_note
 from .segmentation import Segmentation
-from .windows import plan_windows
+from .windows import plan_windows, with_neighbours
 
 Progress = Callable[[int, int], None]
 
@@ -40,8 +41,8 @@ def segment(ct: Volume | str | Path, model: str | Path | ModelBundle = "default"
     """Segment liver, kidney, spleen and pancreas on an abdominal CT.
 
     The method is the paper's (Witanto et al., FLARE21): z-isotropification, then the 2D U-Net on whole slices;
-    no cropping, no patches, no post-processing unless `keep_largest` asks for it. A model with a 3D network sees
-    windows of whole isotropic slices (`windows`).
+    no cropping, no patches, no post-processing unless `keep_largest` asks for it. A model may see neighbours of each
+    slice as further channels, and one with a 3D network sees windows of whole isotropic slices (`windows`).
 
     Parameters
     ----------
@@ -141,9 +142,13 @@ def label_axial(axial: Volume, bundle: ModelBundle, network: UNet, device: Devic
     readers = windows.readers(z.reads)
     indices = tuple(number for number, reading in enumerate(readers) if reading or every_isotropic_slice)
 
+    def read_slice(index: int) -> np.ndarray:
+        return isotropic_slice(axial.array, z, index)
+
     def read(number: int) -> np.ndarray:
-        stack = windows.read(lambda index: isotropic_slice(axial.array, z, index), number)
-        return stack if window else stack[0]
+        if isinstance(bundle.network, UNet2DSpec):
+            return with_neighbours(read_slice, number, z.isotropic, bundle.network.offsets)
+        return windows.read(read_slice, number)[None]
 
     task = SliceTask(read, plan, bundle.normalisation)
     device = one_window_at_a_time(device) if window else device

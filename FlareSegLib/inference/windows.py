@@ -1,4 +1,4 @@
-"""Which windows of isotropic slices a 3D network sees, and from which of them each slice takes its labels.
+"""What a network sees of a CT's isotropic slices: a slice with its neighbours, or, in three dimensions, a window.
 
 Windows overlap by half and always hold whole slices: nothing is cut in plane, no logits are blended. A slice takes its
 labels from the window in whose middle it lies most, so that it has at least a quarter of a window as context on either
@@ -81,3 +81,21 @@ def plan_windows(slices: int, window: int) -> WindowPlan:
         return WindowPlan(slices, window, (-((window - slices) // 2),))
     starts = {min(start, slices - window) for start in range(0, slices, max(1, window // 2))}
     return WindowPlan(slices, window, tuple(sorted(starts)))
+
+
+def with_neighbours(read_slice: Callable[[int], np.ndarray], index: int, slices: int,
+                    offsets: Sequence[int]) -> np.ndarray:
+    """Return a slice and its neighbours (slices, rows, columns), float32 HU.
+
+    Parameters
+    ----------
+    read_slice : callable
+        From an isotropic slice's index to its HU (rows, columns).
+    index, slices : int
+        Of the slice that is labelled, and how many there are. Beyond the first and last one, these are repeated.
+    offsets : sequence of int
+        Where the slices lie, from the labelled one (`networks.spec.UNet2DSpec.offsets`).
+    """
+    inside = [min(max(index + offset, 0), slices - 1) for offset in offsets]
+    read = {place: read_slice(place) for place in set(inside)}
+    return np.stack([read[place] for place in inside])

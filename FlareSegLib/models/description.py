@@ -20,6 +20,7 @@ LARGEST_DESCRIPTION = 4 * 2**20
 #: Bounds on what a description may ask for, so that a wrong one cannot claim the machine's memory.
 LARGEST_WIDTH, LARGEST_DEPTH, LARGEST_CLASSES, LARGEST_SIDE = 2048, 10, 256, 4096
 LARGEST_WINDOW = 512
+MOST_SLICES_SEEN = 33
 
 
 def invalid(field: str, reason: str) -> FlareSegError:
@@ -136,16 +137,17 @@ def network(data: dict[str, Any]) -> UNetSpec:
         raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is none of "
                                              f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer.")
     features = _numbered(take(data, "features", list, "network."))
-    of_a_window = {} if kind is not UNet3DSpec else {
-        "slices": whole(data, "slices", 1, LARGEST_WINDOW, "network."),
-        "z_halvings": whole(data, "z_halvings", 0, LARGEST_DEPTH, "network.")}
+    along_z = {"slice_step": whole({"slice_step": 1, **data}, "slice_step", 1, LARGEST_WINDOW, "network.")}
+    if kind is UNet3DSpec:
+        along_z = {"slices": whole(data, "slices", 1, LARGEST_WINDOW, "network."),
+                   "z_halvings": whole(data, "z_halvings", 0, LARGEST_DEPTH, "network.")}
     spec = kind(
         features=tuple(whole(features, level, 1, LARGEST_WIDTH, "network.features ") for level in features),
-        in_channels=whole(data, "in_channels", 1, 1, "network."),
+        in_channels=whole(data, "in_channels", 1, MOST_SLICES_SEEN, "network."),
         classes=take(data, "classes", int, "network."),
         head_bias=take(data, "head_bias", bool, "network."),
         up_bias=take(data, "up_bias", bool, "network."),
-        **of_a_window,
+        **along_z,
     )
     check_network(spec)
     return spec
@@ -159,6 +161,8 @@ def check_network(spec: UNetSpec) -> None:
         raise invalid("network.features", f"must be widths of 1 to {LARGEST_WIDTH}")
     if not 2 <= spec.classes <= LARGEST_CLASSES:
         raise invalid("network.classes", f"must be between 2 and {LARGEST_CLASSES}")
+    if spec.in_channels % 2 == 0 or (spec.window and spec.in_channels > 1):
+        raise invalid("network.in_channels", "must be 1, or in two dimensions an odd number of slices")
     if isinstance(spec, UNet3DSpec):
         if spec.z_halvings >= len(spec.features):
             raise invalid("network.z_halvings", "must be fewer than there are widths")

@@ -15,7 +15,7 @@ class UNetSpec:
     features : tuple of int
         Channels of each resolution, finest first; each further one halves rows and columns.
     in_channels, classes : int
-        Input channels (1 for CT); output classes with background.
+        Input channels (1 for a single slice); output classes with background.
     head_bias, up_bias : bool
         Biases of the 1x1 heads and of the transposed convolutions (nnU-Net v2 has both, v1 none).
     """
@@ -48,11 +48,33 @@ class UNetSpec:
 
 @dataclass(frozen=True)
 class UNet2DSpec(UNetSpec):
-    """The 2D U-Net of nnU-Net."""
+    """The 2D U-Net of nnU-Net.
+
+    The paper's sees one slice. One with several input channels sees neighbours of the slice that it labels, too: the
+    channels are isotropic slices, from below it to above it.
+
+    Attributes
+    ----------
+    slice_step : int
+        Isotropic slices from one channel to the next.
+    """
 
     features: tuple[int, ...] = (32, 64, 128, 256, 480, 480, 480, 480)
+    slice_step: int = 1
     kind: ClassVar[str] = "unet2d"
     title: ClassVar[str] = "2D U-Net"
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each channel's slice lies, in isotropic slices from the one that is labelled; upwards.
+
+        Examples
+        --------
+        >>> UNet2DSpec().offsets, UNet2DSpec(in_channels=5, slice_step=2).offsets
+        ((0,), (-4, -2, 0, 2, 4))
+        """
+        middle = self.in_channels // 2
+        return tuple((channel - middle) * self.slice_step for channel in range(self.in_channels))
 
 
 @dataclass(frozen=True)

@@ -52,26 +52,30 @@ class AugmentationSettings:
 
 def augment(image: Floats, labels: Labels, grid: tuple[int, int], rng: np.random.Generator,
             settings: AugmentationSettings = AugmentationSettings()) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return one augmented slice on the network's grid.
+    """Return one augmented slice, with its neighbours, on the network's grid.
 
     Parameters
     ----------
     image, labels : numpy.ndarray
-        HU (float32) and label values (uint8), (rows, columns), at the working spacing.
+        HU (float32) and label values (uint8), (slices, rows, columns), at the working spacing; all slices are changed
+        alike but for noise.
     grid : tuple of int
         Rows and columns of the network's input; the slice is centred on it.
 
     Returns
     -------
-    image, labels : torch.Tensor
-        float32 HU and int64 labels of shape `grid`.
+    image : torch.Tensor
+        HU, float32, (slices, *grid).
+    labels : torch.Tensor
+        Of the middle slice, int64, of shape `grid`.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     values = torch.from_numpy(np.ascontiguousarray(labels))
     pixels = shift_organs(pixels, values, rng, settings)
-    points = sampling_points(pixels.shape, grid, rng, settings)
-    warped = F.grid_sample(pixels[None, None] - AIR_HU, points, mode="bicubic", align_corners=False)[0, 0] + AIR_HU
-    moved = F.grid_sample(values[None, None].float(), points, mode="nearest", align_corners=False)[0, 0].long()
+    points = sampling_points(pixels.shape[1:], grid, rng, settings)
+    warped = F.grid_sample(pixels[None] - AIR_HU, points, mode="bicubic", align_corners=False)[0] + AIR_HU
+    middle = values[len(values) // 2]
+    moved = F.grid_sample(middle[None, None].float(), points, mode="nearest", align_corners=False)[0, 0].long()
     warped = change_contrast(warped.clamp(AIR_HU, 3071.0), rng, settings)
     return change_acquisition(warped, rng, settings), moved
 
@@ -107,7 +111,7 @@ def shift_organs(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Gene
     for label in torch.unique(values).tolist():
         if label in (0, 255) or rng.random() > settings.organ_shift_probability:
             continue
-        mask = F.avg_pool2d((values == label).float()[None, None], 3, 1, 1)[0, 0]
+        mask = F.avg_pool2d((values == label).float(), 3, 1, 1)
         draw = rng.random()
         if draw < settings.enhancement_fraction:
             pixels = scale_enhancement(pixels, mask, label, rng)
@@ -156,12 +160,12 @@ def _blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:
     offsets = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    padded = F.pad(pixels[None, None], (3, 3, 3, 3), mode="replicate")
-    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 7)), kernel.view(1, 1, 7, 1))[0, 0]
+    padded = F.pad(pixels[:, None], (3, 3, 3, 3), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 7)), kernel.view(1, 1, 7, 1))[:, 0]
 
 
 def _cut_field_of_view(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    rows, columns = pixels.shape
+    rows, columns = pixels.shape[-2:]
     y = torch.arange(rows)[:, None] - rows / 2
     x = torch.arange(columns)[None, :] - columns / 2
     radius = float(rng.uniform(0.38, 0.5)) * columns

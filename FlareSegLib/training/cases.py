@@ -25,7 +25,7 @@ class CaseEntry(TypedDict):
     """An entry of a case list (starter_cases.json); files lie in the folder of its name.
 
     "kind" says where the labels are from; a "manual_liver" replaces that of "labels"; "unlabelled" are values that were
-    not drawn; "weight" is 1 unless it is given.
+    not drawn; "partial" are those drawn in part (`synthesis.beyond`); "weight" is 1 unless it is given.
     """
 
     name: str
@@ -38,6 +38,7 @@ class CaseEntry(TypedDict):
     weight: NotRequired[float]
     manual_liver: NotRequired[str]
     unlabelled: NotRequired[list[int]]
+    partial: NotRequired[list[int]]
 
 
 class Slices(Protocol):
@@ -68,6 +69,8 @@ class TrainingCase:
         How often the case is drawn, relative to the others.
     known : mapping or None
         Label value to the slices that hold it, where that need not be looked for.
+    slice_spacing : float
+        From one slice to the next, mm.
     """
 
     name: str
@@ -77,6 +80,7 @@ class TrainingCase:
     unlabelled: tuple[int, ...] = ()
     weight: float = 1.0
     known: Mapping[int, tuple[int, ...]] | None = None
+    slice_spacing: float = 1.0
 
     def slices_with(self, label: int) -> np.ndarray:
         """Indices of the slices that hold a label."""
@@ -109,7 +113,7 @@ def load_case(entry: CaseEntry, root: Path, spacing: float) -> TrainingCase:
         entry["name"], entry["patient"],
         np.stack([_resample_image(s, plan) for s in image.array]),
         np.stack([labels_to_grid(s, plan) for s in labels.array]),
-        tuple(entry.get("unlabelled", ())), entry.get("weight", 1.0),
+        tuple(entry.get("unlabelled", ())), entry.get("weight", 1.0), slice_spacing=image.spacing[2],
     )
 
 

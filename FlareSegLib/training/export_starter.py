@@ -39,7 +39,7 @@ def provenance(settings: dict[str, Any], data: TrainingData, rows: list[Accuracy
 
 
 def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[AccuracyRow],
-           conditions: list[ConditionRow], name: str = NAME, version: str = "0.3.0", precision: str = "float16",
+           conditions: list[ConditionRow], name: str = NAME, version: str = "0.4.0", precision: str = "float16",
            pictures: tuple[Path, Path] | None = None) -> Path:
     """Write the bundle and its card, and return the card.
 
@@ -57,9 +57,10 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     FlareSegError
         "output_exists", "output_unwritable"; as `failure_picture`, before anything is written.
     """
-    settings = torch.load(checkpoint, weights_only=True)["settings"]
+    state = torch.load(checkpoint, weights_only=True)
     network, steps = read_checkpoint(checkpoint)
-    planned = starter_bundle(training=provenance({**settings, "steps": steps}, data, rows))
+    protocol = {**state["settings"], "steps": steps, "averaged_steps": state.get("averaged_steps", [])}
+    planned = starter_bundle(training=provenance(protocol, data, rows))
     described = {f.name: getattr(planned, f.name) for f in fields(planned)
                  if f.name not in ("folder", "network", "weights_sha256")}
     described |= {"name": name, "version": version, "title": TITLE, "licence": licence_sentence(data)}
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--conditions", type=Path, nargs="*", default=[])
     parser.add_argument("--pictures", type=Path, nargs=2, metavar=("DATA", "RUNS"), help="show the worst results")
     parser.add_argument("--name", default=NAME)
-    parser.add_argument("--version", default="0.3.0")
+    parser.add_argument("--version", default="0.4.0")
     parser.add_argument("--precision", default="float16", choices=PRECISIONS, help="of the stored weights")
     options = parser.parse_args(arguments)
     try:

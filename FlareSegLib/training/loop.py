@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -13,13 +14,12 @@ import numpy as np
 import torch
 
 from ..inference.network_form import replace_norms
-from ..networks.spec import UNetSpec
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..preprocessing.normalisation import Normalisation
 from .augmentation import augment
 from .cases import TrainingCase
 from .loss import segmentation_loss
-from .sampling import draw_slice
+from .sampling import draw_slices
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class TrainingSettings:
         Steps in which the rate rises.
     begin : int
         The steps that the first weights had seen before, see `begin_with`.
+    keep_every : int
+        A copy of the checkpoint, with its steps in its name, is kept every so many steps; 0 for none (see `average`).
     batch, batches_per_step : int
         Slices that share a Dice; so many batches are accumulated before each optimiser step.
     averaging : float
@@ -54,6 +56,7 @@ class TrainingSettings:
     seed: int = 0
     save_every: int = 50
     begin: int = 0
+    keep_every: int = 0
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0.
@@ -72,8 +75,11 @@ class TrainingSettings:
 
 
 def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], normalisation: Normalisation,
-          settings: TrainingSettings, checkpoint: Path, log: Callable[..., None] = print) -> UNet2D:
+          settings: TrainingSettings, checkpoint: Path, spacing: float = 1.0,
+          log: Callable[..., None] = print) -> UNet2D:
     """Train a network, resuming from `checkpoint` where it exists, and return it with its averaged weights.
+
+    `spacing` is that of the isotropic slices, mm: a network that sees neighbours of a slice sees them so far apart.
 
     Each step draws from a generator seeded with (seed, step), so that a resumed run sees the same slices as
     one that was never stopped.
@@ -86,15 +92,18 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     first, begin = _resume(checkpoint, net, average, optimiser)
     settings, mean_loss = replace(settings, begin=begin), None
+    offsets_mm = tuple(offset * spacing for offset in spec.offsets)
     started = time.monotonic()
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.rate(step)
-        loss = _train_step(net, optimiser, cases, grid, normalisation, settings, step)
+        loss = _train_step(net, optimiser, cases, offsets_mm, grid, normalisation, settings, step)
         _average(average, net, settings.kept(step))
         mean_loss = loss if mean_loss is None else 0.95 * mean_loss + 0.05 * loss
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             _save(checkpoint, net, average, optimiser, step + 1, settings)
+            if settings.keep_every and (step + 1) % settings.keep_every == 0:
+                shutil.copyfile(checkpoint, checkpoint.with_stem(f"{checkpoint.stem}-{step + 1}"))
             rate = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1}/{settings.steps} loss {mean_loss:.4f} {rate:.2f} s/step", flush=True)
     return average
@@ -109,25 +118,46 @@ def begin_with(network: UNet2D, steps: int, settings: TrainingSettings, checkpoi
     _save(checkpoint, network, network, optimiser, steps, replace(settings, begin=steps))
 
 
-def draw_batch(cases: list[TrainingCase], spec: UNetSpec, grid: tuple[int, int], normalisation: Normalisation,
-               settings: TrainingSettings, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return normalised slices (batch, 1, rows, columns), labels and the unlabelled classes of each."""
-    images, labels, unlabelled = [], [], torch.zeros(settings.batch, spec.classes, dtype=torch.bool)
+def seeing_neighbours(network: UNet2D, spec: UNet2DSpec) -> UNet2D:
+    """Return a network of one slice as one of several (`spec`), which at first gives the neighbours no weight.
+
+    Raises
+    ------
+    ValueError
+        Where the networks differ in more than that.
+    """
+    if replace(spec, in_channels=1, slice_step=1) != network.spec:
+        raise ValueError("only the slices that a network sees can be added")
+    weights = dict(network.state_dict())
+    first = weights["encoder.0.0.conv.weight"]
+    weights["encoder.0.0.conv.weight"] = first.new_zeros((first.shape[0], spec.in_channels, *first.shape[2:]))
+    weights["encoder.0.0.conv.weight"][:, [spec.in_channels // 2]] = first
+    wider = UNet2D(spec)
+    wider.load_state_dict(weights)
+    return wider
+
+
+def draw_batch(cases: list[TrainingCase], classes: int, offsets_mm: tuple[float, ...], grid: tuple[int, int],
+               normalisation: Normalisation, settings: TrainingSettings, rng: np.random.Generator
+               ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return normalised slices (batch, channels, rows, columns), labels and the unlabelled classes of each."""
+    images, labels, unlabelled = [], [], torch.zeros(settings.batch, classes, dtype=torch.bool)
     for i in range(settings.batch):
-        hu, values, case = draw_slice(cases, tuple(range(1, spec.classes)), rng)
+        hu, values, case = draw_slices(cases, tuple(range(1, classes)), rng, offsets_mm)
         image, target = augment(hu, values, grid, rng)
-        images.append(torch.from_numpy(normalisation.apply(image.numpy()))[None])
+        images.append(torch.from_numpy(normalisation.apply(image.numpy())))
         labels.append(target)
         unlabelled[i, list(case.unlabelled)] = True
     return torch.stack(images), torch.stack(labels), unlabelled
 
 
-def _train_step(net: UNet2D, optimiser: torch.optim.Optimizer, cases: list[TrainingCase], grid: tuple[int, int],
-                normalisation: Normalisation, settings: TrainingSettings, step: int) -> float:
+def _train_step(net: UNet2D, optimiser: torch.optim.Optimizer, cases: list[TrainingCase], offsets_mm: tuple[float, ...],
+                grid: tuple[int, int], normalisation: Normalisation, settings: TrainingSettings, step: int) -> float:
     rng = np.random.default_rng((settings.seed, step))
     total = 0.0
     for _ in range(settings.batches_per_step):
-        images, labels, unlabelled = draw_batch(cases, net.spec, grid, normalisation, settings, rng)
+        images, labels, unlabelled = draw_batch(cases, net.spec.classes, offsets_mm, grid, normalisation,
+                                                settings, rng)
         with torch.autocast("cpu", torch.bfloat16):
             slices = [net.forward_levels(image[None].to(memory_format=torch.channels_last)) for image in images]
         levels = [torch.cat(level) for level in zip(*slices)]

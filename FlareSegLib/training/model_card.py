@@ -10,6 +10,7 @@ from ..evaluation.leave_one_out import LEAST_PATIENTS, format_rows, format_summa
 from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..evaluation.warning_calibration import calibration, format_calibration
 from ..models.bundle import ModelBundle
+from ..networks.spec import UNet2DSpec
 from .provenance import TrainingData, UsedSource
 
 #: Lowest Dice that a card does not call a failure.
@@ -25,19 +26,21 @@ Version {version}. {intended_use}
 ## What it is
 
 A 2D U-Net: {parameters:,} parameters, whole axial slices at {spacing:g} mm on a grid of {rows} x {columns} or larger.
-It finds liver, kidneys (one label), spleen and pancreas. Nothing is cropped and nothing is cleaned up afterwards.
+{seen}It finds liver, kidneys (one label), spleen and pancreas. Nothing is cropped and nothing is cleaned up afterwards.
 
 ## What it was trained on
 
-{steps} steps of {samples} slices: {cases}. "Silver" labels are the output of a published model that people looked at
-and judged good; they are **not** ground truth.
+{steps} steps of {samples} slices{averaged}: {cases}.
+"Silver" labels are the output of a published model that people looked at and judged good; they are **not** ground
+truth.
 
 | source | terms | labels | in so many cases |
 |---|---|---|---|
 {sources}
 
 Synthetic cases have a drawn image over the organs of a label map; transferred cases have a real CT's image, warped onto
-them. Diseases are simulated in {diseases} cases.
+them. Diseases are simulated in {diseases} cases. Labels of the pancreas that are known to be partial are not taken
+for whole: in {ignored} cases, what an earlier version found in one piece with them and they call background is ignored.
 
 ## How well it agrees with the labels
 
@@ -116,10 +119,12 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[ConditionRo
     card = CARD.format(
         title=bundle.title, version=bundle.version, intended_use=bundle.intended_use, licence=bundle.licence,
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
-        steps=protocol["steps"], samples=protocol["batch"] * protocol["batches_per_step"],
+        steps=protocol["steps"], averaged=_averaged(protocol["averaged_steps"]),
+        samples=protocol["batch"] * protocol["batches_per_step"],
         cases=", ".join(f"{count} {kind} cases" for kind, count in data["cases"].items()),
         sources="\n".join(_source(each) for each in (*data["cts"], *data["labels"])),
-        diseases=data["with_diseases"], unseen=_unseen(data, rows), accuracy=format_rows(rows), least=LEAST_PATIENTS,
+        seen=_seen(bundle), diseases=data["with_diseases"], ignored=data["with_ignored"],
+        unseen=_unseen(data, rows), accuracy=format_rows(rows), least=LEAST_PATIENTS,
         means=format_summaries(summaries(rows)), conditions=_conditions(conditions),
         results=sum("warnings" in row for row in (*rows, *conditions)),
         of_what=", those under other conditions included" if conditions else "",
@@ -132,6 +137,22 @@ def _wrapped(paragraph: str) -> str:
     """A paragraph of words alone at the width of a page; tables, lists and headings as they are."""
     text = paragraph.strip("\n")
     return text if text.startswith(("#", "|", "*", "!")) and not text.startswith("**") else textwrap.fill(text, WIDTH)
+
+
+def _averaged(steps: list[int]) -> str:
+    if not steps:
+        return ""
+    return f" (the weights are the mean of those after {', '.join(map(str, steps[:-1]))} and {steps[-1]} steps)"
+
+
+def _seen(bundle: ModelBundle) -> str:
+    """Which slices the network sees of a CT to label one; nothing where it is that one alone."""
+    network, spacing = bundle.network, bundle.working_spacing
+    if not isinstance(network, UNet2DSpec) or network.in_channels == 1 or spacing is None:
+        return ""
+    apart = network.slice_step * spacing[0]
+    return (f"It sees each slice with {network.in_channels - 1} neighbours, {apart:g} mm from one to the next, and "
+            "labels the middle one. ")
 
 
 def _unseen(data: TrainingData, rows: list[AccuracyRow]) -> str:

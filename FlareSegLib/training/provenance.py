@@ -44,10 +44,15 @@ class UsedSource(TypedDict):
 
 
 class TrainingData(TypedDict):
-    """What a network was trained on: numbers of cases by kind and of those with diseases, CTs, label maps."""
+    """What a network was trained on: numbers of cases by kind, CTs, label maps.
+
+    Of the cases, those with diseases, and those of which something beyond partial labels is ignored
+    (`synthesis.beyond`).
+    """
 
     cases: dict[str, int]
     with_diseases: int
+    with_ignored: int
     cts: list[UsedSource]
     labels: list[UsedSource]
 
@@ -88,7 +93,8 @@ def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset()
          "restricted": source["restricted"], "cases": used[source["begins"]]}
         for source in _label_sources() if used[source["begins"]]]
     return {"cases": dict(Counter(origin["kind"] for origin in origins)),
-            "with_diseases": sum(bool(origin.get("diseases")) for origin in origins), "cts": cts, "labels": labels}
+            "with_diseases": sum(bool(origin.get("diseases")) for origin in origins),
+            "with_ignored": sum("ignored" in origin for origin in origins), "cts": cts, "labels": labels}
 
 
 def licence_sentence(data: TrainingData) -> str:

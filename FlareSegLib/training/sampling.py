@@ -11,30 +11,43 @@ FOREGROUND_FRACTION = 2 / 3
 SLAB_PROBABILITY = 0.15
 
 
-def draw_slice(cases: list[TrainingCase], labels: tuple[int, ...],
-               rng: np.random.Generator) -> tuple[np.ndarray, Labels, TrainingCase]:
-    """Draw one slice at a random z between stored slices.
+def draw_slices(cases: list[TrainingCase], labels: tuple[int, ...], rng: np.random.Generator,
+                offsets_mm: tuple[float, ...] = (0.0,)) -> tuple[np.ndarray, Labels, TrainingCase]:
+    """Draw one slice at a random z between stored slices, and neighbours of it.
+
+    Parameters
+    ----------
+    offsets_mm : tuple of float
+        Where the slices lie, from z upwards; beyond the case's ends its last slice is repeated.
 
     Returns
     -------
     image : numpy.ndarray
-        HU, float32, (rows, columns): the linear blend of the two stored slices around z, as z-isotropification
-        makes it, now and then averaged over a slab as thicker slices are.
+        HU, float32, (slices, rows, columns): each the linear blend of the two stored slices around it, as
+        z-isotropification makes it, now and then averaged over a slab as thicker slices are.
     labels : numpy.ndarray
-        uint8, of the nearer stored slice.
+        uint8, same shape, of the nearer stored slice.
     case : TrainingCase
         Where it comes from.
     """
     weights = np.array([case.weight for case in cases])
     case = cases[rng.choice(len(cases), p=weights / weights.sum())]
     z = _draw_position(case, labels, rng)
+    slab = rng.random() < SLAB_PROBABILITY
+    places = [float(np.clip(z + mm / case.slice_spacing, 0, len(case.image) - 1)) for mm in offsets_mm]
+    images, values = zip(*(_slice_at(case, place, slab) for place in places))
+    return np.stack(images), np.stack(values), case
+
+
+def _slice_at(case: TrainingCase, z: float, slab: bool) -> tuple[np.ndarray, Labels]:
     below = int(np.floor(z))
     above = min(below + 1, len(case.image) - 1)
     blend = np.float32(z - below)
-    image = (1 - blend) * case.image[below].astype(np.float32) + blend * case.image[above]
-    if rng.random() < SLAB_PROBABILITY:
+    if slab:
         image = case.image[max(below - 1, 0):above + 2].mean(axis=0, dtype=np.float32)
-    return image, case.labels[above if blend > 0.5 else below], case
+    else:
+        image = (1 - blend) * case.image[below].astype(np.float32) + blend * case.image[above]
+    return image, case.labels[above if blend > 0.5 else below]
 
 
 def _draw_position(case: TrainingCase, labels: tuple[int, ...], rng: np.random.Generator) -> float:

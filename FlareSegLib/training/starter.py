@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
 from .cases import load_case, read_case_list
-from .loop import TrainingSettings, begin_with, train
+from .loop import TrainingSettings, begin_with, seeing_neighbours, train
 from .synthesis.mix import KINDS
 
-STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160))
+#: It sees five slices, 3.2 mm apart, and labels the middle one.
+STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160), in_channels=5, slice_step=2)
 STARTER_SPACING = 1.6
 STARTER_GRID = (256, 256)
 
@@ -25,7 +27,7 @@ STARTER_GRID = (256, 256)
 def starter_bundle(folder: Path = Path(), training: dict[str, Any] | None = None) -> ModelBundle:
     """Return what the starter model is, but for its weights."""
     return ModelBundle(
-        folder=folder, name="flareseg-lite", version="0.3.0",
+        folder=folder, name="flareseg-lite", version="0.4.0",
         title="FlareSeg lite (2.7 million parameters at 1.6 mm)",
         network=STARTER_NETWORK, organs=FLARE_ORGANS, working_spacing=(STARTER_SPACING, STARTER_SPACING),
         grid=STARTER_GRID, normalisation=FLARE21_NORMALISATION, training=training or {},
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="folder of the cases that starter_cases.json lists")
     parser.add_argument("checkpoint", type=Path, help="written every 50 steps; an existing one is resumed")
     parser.add_argument("--begin-with", type=Path, metavar="BUNDLE", help="where there is no checkpoint yet: go on "
-                        "from these weights, after the steps that they have seen")
+                        "from these weights, after the steps that they have seen; of one slice or of all")
     parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     add_case_options(parser)
@@ -57,9 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS",
                         help="the last so many with a falling rate; "
                         "without them the same command with more --steps goes on (default 0)")
+    parser.add_argument("--keep-every", type=int, default=0, metavar="STEPS", help="keep copies of the checkpoint, to "
+                        "be averaged; in multiples of 50 (default: none)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
-    settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown)
+    settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown, keep_every=options.keep_every)
     if options.begin_with is not None and not options.checkpoint.exists():
         _begin(options.begin_with, settings, options.checkpoint)
     torch.set_num_threads(options.threads)
@@ -72,15 +76,17 @@ def main(arguments: list[str] | None = None) -> None:
         entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
         cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
     print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
-    train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint)
+    train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint, STARTER_SPACING)
 
 
 def _begin(folder: Path, settings: TrainingSettings, checkpoint: Path) -> None:
     bundle = read_bundle(folder)
-    if bundle.network != STARTER_NETWORK:
+    if bundle.network not in (STARTER_NETWORK, replace(STARTER_NETWORK, in_channels=1, slice_step=1)):
         raise FlareSegError("bad_option", f"{folder} holds another network than the one to be trained.")
     network = load_network(bundle)
     assert isinstance(network, UNet2D), "of that description"
+    if network.spec != STARTER_NETWORK:
+        network = seeing_neighbours(network, STARTER_NETWORK)
     begin_with(network, bundle.training["protocol"]["steps"], settings, checkpoint)
 
 

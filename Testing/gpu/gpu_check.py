@@ -75,7 +75,7 @@ def correctness(network, ct, size: Size, name: str) -> tuple[list[list[str]], bo
     stack = stack.astype(np.float32)
     rows, well = [], True
     for title, plan in plans.items():
-        task = SliceTask(lambda index: stack[index], plan, FLARE21_NORMALISATION)
+        task = SliceTask(lambda index: stack[index][None], plan, FLARE21_NORMALISATION)
         with torch.inference_mode():
             inputs = torch.from_numpy(FLARE21_NORMALISATION.apply(
                 to_grid(torch.from_numpy(stack)[:, None], plan).numpy()))
@@ -107,7 +107,8 @@ def rates(network, ct, size: Size, name: str) -> list[list[str]]:
     from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 
     slices = ct.array.astype(np.float32)
-    task = SliceTask(lambda index: slices[index % len(slices)], InPlanePlan(*[size.grid] * 3), FLARE21_NORMALISATION)
+    task = SliceTask(lambda index: slices[index % len(slices)][None], InPlanePlan(*[size.grid] * 3),
+                     FLARE21_NORMALISATION)
     fast, on_gpu, rows = devices(name)[1], name != "cpu", []
     for batch in size.batches if on_gpu else (1,):
         for way in ("graph", "kernel by kernel") if on_gpu else ("CPU",):
@@ -133,7 +134,7 @@ def _without_graph(network, device, task):
     from FlareSegLib.inference import gpu
 
     captured = gpu._captured
-    gpu._captured = lambda work, device, task, note: lambda hu: work(hu.to(device.name, non_blocking=True))
+    gpu._captured = lambda work, device, shape, note: lambda hu: work(hu.to(device.name, non_blocking=True))
     try:
         return gpu.gpu_labeller(network, device, task)
     finally:

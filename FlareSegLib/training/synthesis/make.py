@@ -44,7 +44,7 @@ class Origin(TypedDict):
     """What a case was made of: the file beside it.
 
     A real case is a patient's CT with its own labels. A made one has the patient's body, or CT (the host), with the
-    organs of a target, some of them of donors.
+    organs of a target, some of them of donors. "ignored" is what `synthesis.beyond` has done to it.
     """
 
     kind: str
@@ -55,6 +55,7 @@ class Origin(TypedDict):
     donors: NotRequired[list[str]]
     diseases: NotRequired[list[str]]
     unlabelled: list[int]
+    ignored: NotRequired[dict[str, Any]]
     weight: float
 
 

@@ -59,7 +59,7 @@ def training_cases(store: Path, left_out: frozenset[str] = frozenset(), kinds: t
     return [TrainingCase(case.record.name, origin["patient"], DiskSlices(store, case.record, "image"),
                          DiskSlices(store, case.record, "labels"), tuple(origin["unlabelled"]),
                          getattr(mix, origin["kind"]) * origin["weight"] / total[origin["kind"]],
-                         case.record.slices_with)
+                         case.record.slices_with, opened.description.working_spacing or case.record.spacing[0])
             for case, origin in chosen if getattr(mix, origin["kind"]) > 0]
 
 

@@ -23,7 +23,7 @@ FAST = Device("cpu", "bfloat16", False, 1, 2, "test")
 @pytest.fixture(params=[(1.6, 1.6), (1.1, 1.3)], ids=["as it is", "resampled"])
 def task(request) -> SliceTask:
     plan = plan_inplane((32, 36), request.param, (1.6, 1.6), (32, 48), 4)
-    return SliceTask(lambda index: SLICES[index], plan, FLARE21_NORMALISATION)
+    return SliceTask(lambda index: SLICES[index][None], plan, FLARE21_NORMALISATION)
 
 
 @pytest.mark.parametrize("device", [EXACT, FAST], ids=["exact", "bfloat16"])
@@ -53,13 +53,13 @@ def test_a_recorded_batch_takes_shorter_ones_as_well(monkeypatch, network, task)
     monkeypatch.setattr(gpu, "_graph", recorded_on_the_cpu)
 
     def work(hu):
-        assert hu.shape == (4, *task.plan.slice_shape), "a graph's shapes are fixed"
+        assert hu.shape == (4, 1, *task.plan.slice_shape), "a graph's shapes are fixed"
         return gpu.label_slices(network, EXACT, task, hu)
 
     with torch.inference_mode():
-        run = gpu._captured(work, EXACT, task, note=pytest.fail)
+        run = gpu._captured(work, EXACT, (1, *task.plan.slice_shape), note=pytest.fail)
         for indices in ((0, 1, 2, 3), (8,), (4, 5, 6)):
-            hu = torch.from_numpy(SLICES[list(indices)])
+            hu = torch.from_numpy(SLICES[list(indices), None])
             assert torch.equal(run(hu), gpu.label_slices(network, EXACT, task, hu))
 
 
@@ -69,18 +69,18 @@ def test_what_cannot_be_recorded_is_run_as_it_is(monkeypatch, network, task):
 
     monkeypatch.setattr(gpu, "_graph", fails)
     notes = []
-    run = gpu._captured(lambda hu: hu + 1, EXACT, task, notes.append)
-    assert torch.equal(run(torch.zeros(2, 3)), torch.ones(2, 3))
+    run = gpu._captured(lambda hu: hu + 1, EXACT, (1, 2, 3), notes.append)
+    assert torch.equal(run(torch.zeros(1, 2, 3)), torch.ones(1, 2, 3))
     assert len(notes) == 1 and "slower" in notes[0]
 
 
-def test_too_little_memory_while_recording_is_told_as_such(monkeypatch, task):
+def test_too_little_memory_while_recording_is_told_as_such(monkeypatch):
     def fails(work, still):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(gpu, "_graph", fails)
     with pytest.raises(torch.OutOfMemoryError):
-        gpu._captured(None, EXACT, task, pytest.fail)
+        gpu._captured(None, EXACT, (1, 2, 3), pytest.fail)
 
 
 @pytest.mark.parametrize("capability, exact, precision", [((9, 0), False, "bfloat16"), ((7, 5), False, "float16"),

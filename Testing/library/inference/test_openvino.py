@@ -28,22 +28,24 @@ def unet(**changes) -> UNet2D:
     return network
 
 
-def grid_slice(plan: InPlanePlan) -> np.ndarray:
-    return np.random.default_rng(5).standard_normal(plan.grid).astype(np.float32)
+def grid_slices(plan: InPlanePlan, slices: int = 1) -> np.ndarray:
+    return np.random.default_rng(5).standard_normal((slices, *plan.grid)).astype(np.float32)
 
 
 def sure_labels(network, plan, grid, margin):
     """PyTorch's labels, and where the best logit leads the next by more than a margin."""
-    logits = from_grid(network(torch.from_numpy(grid)[None, None]), plan)[0]
+    logits = from_grid(network(torch.from_numpy(grid)[None]), plan)[0]
     best = logits.topk(2, dim=0).values
     return logits.max(0).indices.numpy(), (best[0] - best[1]).numpy() > margin
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-@pytest.mark.parametrize("changes", [{}, {"head_bias": True, "up_bias": True, "classes": 3}], ids=["v1", "v2"])
+@pytest.mark.parametrize("changes", [{}, {"head_bias": True, "up_bias": True, "classes": 3}, {"in_channels": 3}],
+                         ids=["v1", "v2", "with neighbours"])
 @pytest.mark.parametrize("precision, margin", [("float32", 1e-4), ("bfloat16", 0.25)])
 def test_labels_are_pytorch_s(plan, changes, precision, margin):
-    network, grid = unet(**changes), grid_slice(plan)
+    network = unet(**changes)
+    grid = grid_slices(plan, network.spec.in_channels)
     labels = openvino_labeller(network, replace(FLOAT32, precision=precision), plan)(grid)
     expected, sure = sure_labels(network, plan, grid, margin)
     assert labels.shape == plan.slice_shape and labels.dtype == np.uint8
@@ -55,7 +57,7 @@ def test_of_equal_logits_the_first_wins():
     network = unet()
     network.heads[0].weight.zero_()
     plan = PLANS["as it is"]
-    assert not openvino_labeller(network, FLOAT32, plan)(grid_slice(plan)).any()
+    assert not openvino_labeller(network, FLOAT32, plan)(grid_slices(plan)).any()
 
 
 def test_a_volume_gets_pytorch_s_labels(bundle, network, ct):

@@ -15,7 +15,7 @@ from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 
 PLAN = plan_inplane((32, 32), (1.6, 1.6), (1.6, 1.6), (32, 32), 4)
 SLICES = np.random.default_rng(0).normal(80, 60, (9, 32, 32)).astype(np.float32)
-TASK = SliceTask(lambda index: SLICES[index], PLAN, FLARE21_NORMALISATION)
+TASK = SliceTask(lambda index: SLICES[index][None], PLAN, FLARE21_NORMALISATION)
 ON_CPU = Device("cpu", "float32", True, 8, 1, "test")
 
 

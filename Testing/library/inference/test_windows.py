@@ -1,4 +1,4 @@
-"""A 3D network sees every slice of a CT in whole windows, and labels come back on the CT's grid."""
+"""Networks that see more than one slice: neighbours, or windows; labels come back on the CT's grid."""
 
 from dataclasses import replace
 
@@ -12,12 +12,13 @@ from FlareSegLib.inference import segment as segment_module
 from FlareSegLib.inference.device import Device, cpu_device
 from FlareSegLib.inference.network_form import shape_for_device
 from FlareSegLib.inference.segment import label_axial, segment
-from FlareSegLib.inference.windows import plan_windows
+from FlareSegLib.inference.windows import plan_windows, with_neighbours
 from FlareSegLib.networks.build import build_network
-from FlareSegLib.networks.spec import UNet3DSpec
+from FlareSegLib.networks.spec import UNet2DSpec, UNet3DSpec
 from FlareSegLib.preprocessing.isotropic import plan_z
+from FlareSegLib.training.loop import seeing_neighbours
 
-from .conftest import tiny_bundle
+from .conftest import TINY, tiny_bundle
 
 SPEC = UNet3DSpec((4, 6, 8), slices=8, z_halvings=1)
 
@@ -106,3 +107,38 @@ def test_the_whole_job(monkeypatch, bundle_3d, network_3d, ct):
     result = segment(ct, bundle_3d, device="cpu", progress=lambda done, total: seen.append((done, total)))
     assert result.label_map.array.shape == ct.array.shape and result.slices_run == 8 * len(seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+NEIGHBOURS = replace(TINY, in_channels=5, slice_step=2)
+
+
+@given(st.integers(1, 30), st.data(), st.integers(0, 4), st.integers(1, 5))
+def test_a_slice_comes_with_its_neighbours_and_the_ends_are_repeated(slices, data, reach, step):
+    index = data.draw(st.integers(0, slices - 1))
+    offsets = UNet2DSpec(in_channels=2 * reach + 1, slice_step=step).offsets
+    seen = with_neighbours(lambda place: np.full((2, 3), place, np.float32), index, slices, offsets)
+    assert seen.shape == (2 * reach + 1, 2, 3) and seen[reach, 0, 0] == index
+    assert seen[:, 0, 0].tolist() == [min(max(index + offset, 0), slices - 1) for offset in offsets]
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_neighbours_without_weight_change_no_label(network, ct, runtime):
+    if runtime == "openvino":
+        pytest.importorskip("openvino")
+    device = replace(cpu_device(exact=runtime == "torch"), precision="float32", runtime=runtime)
+    seeing = seeing_neighbours(network, NEIGHBOURS).eval()
+    alone, _ = label_axial(ct, tiny_bundle(), network, device)
+    together, _ = label_axial(ct, tiny_bundle(network=NEIGHBOURS), seeing, device)
+    assert len(np.unique(alone)) > 2 and (alone == together).mean() > 0.9999
+
+
+def test_a_network_of_the_slice_two_above_gives_its_labels(network, ct):
+    """All weight lies on the uppermost channel, 4 isotropic slices above the labelled one."""
+    moved = seeing_neighbours(network, NEIGHBOURS).eval()
+    with torch.no_grad():
+        moved.encoder[0][0].conv.weight.copy_(moved.encoder[0][0].conv.weight.roll(2, dims=1))
+    isotropic = replace(ct, spacing=(1.6, 1.6, 1.6))
+    device = cpu_device(exact=True)
+    alone, _ = label_axial(isotropic, tiny_bundle(), network, device)
+    above, _ = label_axial(isotropic, tiny_bundle(network=NEIGHBOURS), moved, device)
+    assert np.array_equal(above[:-4], alone[4:]) and (above[-4:] == alone[-1]).all()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 import torch
@@ -53,6 +54,31 @@ def test_other_networks_travel_as_well(tmp_path, spec):
     inputs = torch.randn(1, 1, *([spec.window] if spec.window else []), 32, 32)
     with torch.inference_mode():
         assert torch.equal(load_network(bundle)(inputs), network(inputs))
+
+
+def test_a_network_of_several_slices_travels_as_well(tmp_path):
+    spec = UNet2DSpec((4, 6, 8), in_channels=5, slice_step=2)
+    bundle = write_bundle(tmp_path / "variant", build_network(spec), **FIELDS)
+    assert read_bundle(bundle.folder).network == spec
+
+
+def test_a_description_from_before_there_were_neighbours_is_of_one_slice(folder, tmp_path):
+    old = shutil.copytree(folder, tmp_path / "old")
+    description = json.loads((old / "model.json").read_text("utf-8"))["network"]
+    del description["slice_step"]
+    change(old, network=description)
+    assert read_bundle(old).network.offsets == (0,)
+
+
+@pytest.mark.parametrize("changes", [{"in_channels": 4}, {"in_channels": 99}, {"in_channels": 0}, {"slice_step": 0},
+                                     {"slice_step": None}])
+def test_wrong_neighbours_are_named(tmp_path, changes):
+    bundle = write_bundle(tmp_path / "variant", build_network(UNet2DSpec((4, 6, 8))), **FIELDS)
+    description = json.loads((bundle.folder / "model.json").read_text("utf-8"))["network"]
+    change(bundle.folder, network={**description, **changes})
+    with pytest.raises(FlareSegError, match=next(iter(changes))) as caught:
+        read_bundle(bundle.folder)
+    assert caught.value.code == "model_invalid"
 
 
 @pytest.mark.parametrize("changes", [{"slices": 9}, {"slices": 0}, {"z_halvings": 3}, {"z_halvings": -1},

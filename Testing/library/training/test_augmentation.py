@@ -15,15 +15,15 @@ def slice_with_labels():
     labels[10:25, 5:20] = 1
     labels[12:20, 30:45] = 3
     image = np.where(labels > 0, 100, -100).astype(np.float32)
-    return image, labels
+    return image[None], labels[None]
 
 
 def test_switched_off_it_only_centres_the_slice(slice_with_labels):
     image, labels = slice_with_labels
     out, moved = augment(image, labels, (64, 64), np.random.default_rng(0), STILL)
-    assert np.array_equal(moved[12:52, 7:57].numpy(), labels)
-    np.testing.assert_allclose(out[12:52, 7:57].numpy(), image, atol=1e-2)
-    assert (out[:11] == -1024).all()
+    assert np.array_equal(moved[12:52, 7:57].numpy(), labels[0])
+    np.testing.assert_allclose(out[:, 12:52, 7:57].numpy(), image, atol=1e-2)
+    assert (out[:, :11] == -1024).all()
 
 
 def test_image_and_labels_move_together(slice_with_labels):
@@ -33,7 +33,7 @@ def test_image_and_labels_move_together(slice_with_labels):
         out, moved = augment(image, labels, (64, 64), np.random.default_rng(seed), settings)
         inside = (moved > 0)
         assert inside.sum() > 50
-        assert (out[inside] > 0).float().mean() > 0.9
+        assert (out[0][inside] > 0).float().mean() > 0.9
 
 
 def test_same_seed_same_slice(slice_with_labels):
@@ -58,3 +58,20 @@ def test_damping_removes_contrast_medium_not_muscle():
     assert out[:2].tolist() == [-100.0, 40.0]
     assert out[2] == pytest.approx(45 + 10.5)
     assert out[3] > 700
+
+
+def test_neighbours_move_with_the_slice_that_is_labelled(slice_with_labels):
+    """All three slices are the same before, and after it but for noise."""
+    image, labels = (np.repeat(each, 3, axis=0) for each in slice_with_labels)
+    without_noise = AugmentationSettings(noise_probability=0)
+    for seed in range(10):
+        out, moved = augment(image, labels, (64, 64), np.random.default_rng(seed), without_noise)
+        assert out.shape == (3, 64, 64) and moved.shape == (64, 64)
+        assert torch.equal(out[0], out[1]) and torch.equal(out[1], out[2])
+
+
+def test_the_labels_are_those_of_the_middle_slice(slice_with_labels):
+    image, labels = (np.repeat(each, 3, axis=0) for each in slice_with_labels)
+    labels[[0, 2]] = 0
+    _, moved = augment(image, labels, (64, 64), np.random.default_rng(0), STILL)
+    assert np.array_equal(moved[12:52, 7:57].numpy(), labels[1])

@@ -15,7 +15,7 @@ from FlareSegLib.phantom.phantom import make_phantom
 from FlareSegLib.training.export_starter import export
 from FlareSegLib.training.starter import STARTER_NETWORK
 
-DATA = {"cases": {"real": 2, "synthetic": 31}, "with_diseases": 13,
+DATA = {"cases": {"real": 2, "synthetic": 31}, "with_diseases": 13, "with_ignored": 11,
         "cts": [{"name": "hcctace006", "source": "HCC_006", "licence": "CC BY 4.0", "labels": "silver",
                  "restricted": False, "cases": 17}],
         "labels": [{"name": "kits", "source": "KiTS19", "licence": "CC BY-NC-SA 4.0", "restricted": True, "cases": 19}]}
@@ -39,7 +39,8 @@ def checkpoint(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("checkpoint") / "without_hcctace006.pt"
     torch.save({"average": UNet2D(STARTER_NETWORK).state_dict(), "step": 4321,
-                "settings": {"steps": 9999, "batch": 4, "batches_per_step": 2}}, path)
+                "settings": {"steps": 9999, "batch": 4, "batches_per_step": 2},
+                "averaged_steps": [1000, 2000, 4321]}, path)
     return path
 
 
@@ -48,7 +49,9 @@ def test_the_bundle_loads_and_its_card_has_the_figures_of_the_files(checkpoint, 
     bundle = read_bundle(tmp_path / "lite")
     assert bundle.name == "flareseg-lite" and bundle.training["data"] == DATA
     load_network(bundle)
-    for text in ("2,682,080", "4321 steps of 8 slices", "2 real cases, 31 synthetic cases", "in 13 cases",
+    for text in ("2,682,656", "with 4 neighbours, 3.2 mm from one to the next", "in 11 cases",
+                 "4321 steps of 8 slices (the weights are the mean of those after 1000, 2000 and 4321 steps)",
+                 "2 real cases, 31 synthetic cases", "in 13 cases",
                  "0.912 / 0.042", "0.322 / 0.042", "0.846 (-0.067)", "| hcc | liver | 1 | 0.912 | 0.765 | -0.147 |",
                  "pancreas of hcctace006: Dice 0.322", "liver of ircad01: Dice 0.112", "KiTS19 | CC BY-NC-SA 4.0",
                  "1 of 1 (100%)", "has not seen ircad01"):

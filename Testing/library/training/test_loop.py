@@ -1,5 +1,7 @@
 """The loop learns, and a run that was stopped goes on as if it had not been."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training.cases import TrainingCase
-from FlareSegLib.training.loop import TrainingSettings, begin_with, train
+from FlareSegLib.training.loop import TrainingSettings, begin_with, seeing_neighbours, train
 
 SPEC = UNet2DSpec(features=(6, 8, 10), classes=3)
 
@@ -40,7 +42,7 @@ def cases():
 def run(cases, path, steps, lines=None):
     settings = TrainingSettings(steps=steps, batch=2, batches_per_step=2, learning_rate=1e-2, save_every=10)
     log = (lambda *_, **__: None) if lines is None else (lambda line, **_: lines.append(line))
-    return train(cases, SPEC, (48, 48), FLARE21_NORMALISATION, settings, path, log)
+    return train(cases, SPEC, (48, 48), FLARE21_NORMALISATION, settings, path, log=log)
 
 
 def test_it_learns(cases, tmp_path):
@@ -111,3 +113,30 @@ def test_a_run_goes_on_from_other_weights(cases, tmp_path):
     assert state["optimiser"]["param_groups"][0]["lr"] == pytest.approx(1e-2 * 12 / 30)
     moved = (state["average"]["heads.0.weight"] - other.state_dict()["heads.0.weight"]).abs().max()
     assert 0 < moved < 1e-2
+
+
+def test_neighbours_weigh_nothing_at_first_and_something_after_training(cases, tmp_path):
+    torch.manual_seed(1)
+    alone = UNet2D(SPEC)
+    spec = replace(SPEC, in_channels=3, slice_step=2)
+    together, slices = seeing_neighbours(alone, spec), torch.randn(2, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.allclose(together(slices), alone(slices[:, [1]]), atol=1e-5)
+    begin_with(together, 0, TrainingSettings(), tmp_path / "c.pt")
+    settings = TrainingSettings(steps=3, batch=2, learning_rate=1e-2)
+    trained = train(cases, spec, (48, 48), FLARE21_NORMALISATION, settings, tmp_path / "c.pt", 1.6,
+                    log=lambda *_, **__: None)
+    assert trained.state_dict()["encoder.0.0.conv.weight"][:, [0, 2]].abs().amax(dim=(0, 2, 3)).min() > 0
+
+
+def test_only_slices_can_be_added():
+    with pytest.raises(ValueError):
+        seeing_neighbours(UNet2D(SPEC), replace(SPEC, in_channels=3, classes=4))
+
+
+def test_copies_of_the_checkpoint_are_kept(cases, tmp_path):
+    settings = TrainingSettings(steps=6, batch=2, save_every=2, keep_every=4)
+    train(cases, SPEC, (48, 48), FLARE21_NORMALISATION, settings, tmp_path / "d.pt", log=lambda *_, **__: None)
+    assert {path.name for path in tmp_path.iterdir()} == {"d.pt", "d-4.pt"}
+    steps = [torch.load(tmp_path / name, weights_only=True)["step"] for name in ("d-4.pt", "d.pt")]
+    assert steps == [4, 6]

@@ -14,7 +14,7 @@ from FlareSegLib.training.synthesis.mix import SynthesisMix
 ORIGINS = {
     "a": {"kind": "real", "patient": "hcctace006"},
     "b": {"kind": "transferred", "patient": "hcctace006", "target": "btcv30/label0001", "donors": ["case_00002"],
-          "diseases": ["hcc"]},
+          "diseases": ["hcc"], "ignored": {"model": "some 1", "voxels": 3}},
     "c": {"kind": "synthetic", "patient": "phantom_3", "target": "btcv30/label0002",
           "donors": ["liver_1", "pancreas_1"]},
     "d": {"kind": "real", "patient": "ircad01"},
@@ -39,7 +39,8 @@ def store(raw_folder, tmp_path):
 def test_what_was_taken_is_counted_and_what_was_left_out_is_not_named(store):
     folder = store()
     data = training_data([folder])
-    assert data["cases"] == {"real": 2, "transferred": 1, "synthetic": 1} and data["with_diseases"] == 1
+    assert data["cases"] == {"real": 2, "transferred": 1, "synthetic": 1}
+    assert data["with_diseases"] == data["with_ignored"] == 1
     assert {each["name"]: each["cases"] for each in data["cts"]} == {"ircad01": 1, "hcctace006": 2}
     assert {each["name"]: each["cases"] for each in data["labels"]} == {
         "btcv30": 2, "kits": 1, "msd_liver": 1, "msd_pancreas": 1, "phantom": 1}
