@@ -1,0 +1,38 @@
+"""The mean of checkpoints is that of their weights, and what does not fit together is refused."""
+
+import pytest
+import torch
+
+from FlareSegLib.errors import FlareSegError
+from FlareSegLib.training.average import average_checkpoints, main
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    paths = [tmp_path / f"{step}.pt" for step in (100, 200, 300)]
+    for path, value in zip(paths, (1.0, 2.0, 6.0)):
+        torch.save({"step": int(path.stem), "average": {"weight": torch.full((2, 3), value)},
+                    "network": {"weight": torch.zeros(2, 3)}, "settings": {"steps": 300}}, path)
+    return paths
+
+
+def test_the_mean_takes_the_place_of_the_last_one_s_averaged_weights(checkpoints, tmp_path, capsys):
+    main([*map(str, checkpoints), str(tmp_path / "mean.pt")])
+    state = torch.load(tmp_path / "mean.pt", weights_only=True)
+    assert torch.equal(state["average"]["weight"], torch.full((2, 3), 3.0))
+    assert state["step"] == 300 and state["settings"] == {"steps": 300} and state["averaged_steps"] == [100, 200, 300]
+    assert "100, 200, 300 steps" in capsys.readouterr().out
+
+
+def test_nothing_is_overwritten(checkpoints):
+    with pytest.raises(FlareSegError) as caught:
+        average_checkpoints(checkpoints[:2], checkpoints[2])
+    assert caught.value.code == "output_exists"
+    assert torch.load(checkpoints[2], weights_only=True)["average"]["weight"][0, 0] == 6
+
+
+def test_checkpoints_of_different_networks_are_refused(checkpoints, tmp_path):
+    torch.save({"step": 1, "average": {"weight": torch.zeros(4)}}, tmp_path / "other.pt")
+    with pytest.raises(FlareSegError, match="different networks") as caught:
+        average_checkpoints([checkpoints[0], tmp_path / "other.pt"], tmp_path / "mean.pt")
+    assert caught.value.code == "bad_training_data" and not (tmp_path / "mean.pt").exists()
