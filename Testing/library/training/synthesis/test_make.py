@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from FlareSegLib.errors import FlareSegError
-from FlareSegLib.models.bundle import load_network, read_bundle
-from FlareSegLib.networks.unet2d import UNet2DSpec
+from FlareSegLib.models.bundle import load_network, read_bundle, write_bundle
+from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training import starter
-from FlareSegLib.training.loop import TrainingSettings, train
+from FlareSegLib.training.loop import TrainingSettings, seeing_neighbours, train
 from FlareSegLib.training.pack import pack, unpack
 from FlareSegLib.training.protocol import TrainingProtocol
 from FlareSegLib.training.slice_dataset import SliceDataset
@@ -168,6 +168,26 @@ def test_the_starters_command_takes_the_store(made, tmp_path, monkeypatch):
     assert seen["names"] and not any("ircad01" in name for name in seen["names"])
 
 
+def _of_five_slices(network):
+    return network if network.spec == starter.STARTER_NETWORK else seeing_neighbours(network, starter.STARTER_NETWORK)
+
+
+def test_weights_of_one_slice_are_gone_on_with(made, tmp_path, monkeypatch):
+    one = replace(starter.STARTER_NETWORK, in_channels=1, slice_step=1)
+    torch.manual_seed(2)
+    alone, planned = UNet2D(one), starter.starter_bundle(training={"protocol": {"steps": 70}})
+    fields = {name: getattr(planned, name) for name in ("name", "version", "title", "organs", "working_spacing", "grid",
+                                                       "normalisation", "training", "licence", "intended_use")}
+    write_bundle(tmp_path / "one", alone, **fields)
+    monkeypatch.setattr(starter, "train", lambda *_: None)
+    starter.main([str(tmp_path), str(tmp_path / "c.pt"), "--synthesis", str(made.out), "--begin-with",
+                  str(tmp_path / "one")])
+    state = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert state["step"] == 70
+    weights = _of_five_slices(alone).state_dict()
+    assert all(torch.equal(value, state["average"][name]) for name, value in weights.items())
+
+
 def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch):
     """From its weights and steps; not where a checkpoint lies already, nor from another network."""
     checkpoint = tmp_path / "more.pt"
@@ -177,8 +197,9 @@ def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch)
     state = torch.load(checkpoint, weights_only=True)
     shipped = read_bundle(SHIPPED)
     assert state["step"] == shipped.training["protocol"]["steps"] > 0
+    weights = _of_five_slices(load_network(shipped)).state_dict()
     for key in ("network", "average"):
-        assert all(torch.equal(value, state[key][name]) for name, value in load_network(shipped).state_dict().items())
+        assert all(torch.equal(value, state[key][name]) for name, value in weights.items())
     written = checkpoint.read_bytes()
     starter.main(command)
     assert checkpoint.read_bytes() == written
