@@ -137,10 +137,11 @@ def network(data: dict[str, Any]) -> UNetSpec:
         raise FlareSegError("model_invalid", "The model's description is wrong: \"network.type\" is none of "
                                              f"{', '.join(NETWORK_KINDS)}; update FlareSeg if the model is newer.")
     features = _numbered(take(data, "features", list, "network."))
-    along_z = {"slice_step": whole({"slice_step": 1, **data}, "slice_step", 1, LARGEST_WINDOW, "network.")}
     if kind is UNet3DSpec:
         along_z = {"slices": whole(data, "slices", 1, LARGEST_WINDOW, "network."),
                    "z_halvings": whole(data, "z_halvings", 0, LARGEST_DEPTH, "network.")}
+    else:  # descriptions from before there were neighbours have no step
+        along_z = {"slice_step": whole({"slice_step": 1, **data}, "slice_step", 1, LARGEST_WINDOW, "network.")}
     spec = kind(
         features=tuple(whole(features, level, 1, LARGEST_WIDTH, "network.features ") for level in features),
         in_channels=whole(data, "in_channels", 1, MOST_SLICES_SEEN, "network."),

@@ -22,7 +22,7 @@ from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..models.bundle import PRECISIONS, write_bundle
 from .model_card import card_text
 from .provenance import TrainingData, licence_sentence, training_data
-from .starter import add_case_options, starter_bundle
+from .starter import VERSION, add_case_options, starter_bundle
 
 NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)"
 PICTURE = "failures.png"
@@ -39,7 +39,7 @@ def provenance(settings: dict[str, Any], data: TrainingData, rows: list[Accuracy
 
 
 def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[AccuracyRow],
-           conditions: list[ConditionRow], name: str = NAME, version: str = "0.4.0", precision: str = "float16",
+           conditions: list[ConditionRow], name: str = NAME, version: str = VERSION, precision: str = "float16",
            pictures: tuple[Path, Path] | None = None) -> Path:
     """Write the bundle and its card, and return the card.
 
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--conditions", type=Path, nargs="*", default=[])
     parser.add_argument("--pictures", type=Path, nargs=2, metavar=("DATA", "RUNS"), help="show the worst results")
     parser.add_argument("--name", default=NAME)
-    parser.add_argument("--version", default="0.4.0")
+    parser.add_argument("--version", default=VERSION)
     parser.add_argument("--precision", default="float16", choices=PRECISIONS, help="of the stored weights")
     options = parser.parse_args(arguments)
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,7 +103,8 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             _save(checkpoint, net, average, optimiser, step + 1, settings)
             if settings.keep_every and (step + 1) % settings.keep_every == 0:
-                shutil.copyfile(checkpoint, checkpoint.with_stem(f"{checkpoint.stem}-{step + 1}"))
+                kept = checkpoint.with_stem(f"{checkpoint.stem}-{step + 1}")
+                _save(kept, net, average, optimiser, step + 1, settings)
             rate = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1}/{settings.steps} loss {mean_loss:.4f} {rate:.2f} s/step", flush=True)
     return average
@@ -187,9 +188,13 @@ def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.opt
 
 def _save(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer, step: int,
           settings: TrainingSettings) -> None:
+    write_checkpoint(checkpoint, {"network": net.state_dict(), "average": average.state_dict(),
+                                  "optimiser": optimiser.state_dict(), "step": step, "settings": asdict(settings)})
+
+
+def write_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
     """Write beside and rename, so that a kill leaves the last whole checkpoint."""
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial = checkpoint.with_suffix(".partial")
-    torch.save({"network": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                "step": step, "settings": asdict(settings)}, partial)
+    torch.save(state, partial)
     os.replace(partial, checkpoint)

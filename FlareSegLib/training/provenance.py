@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 from ..errors import FlareSegError
 from .cases import read_case_list
-from .synthesis.make import ORIGIN_ENDING, Origin
+from .synthesis.make import read_origin
 from .synthesis.mix import KINDS
 from .synthesis.stored import training_cases
 
@@ -77,7 +77,7 @@ def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset()
     FlareSegError
         As `training_cases`; "bad_training_data" for a source that the lists do not have.
     """
-    origins: list[Origin] = [json.loads((Path(store) / f"{case.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+    origins = [read_origin(Path(store), case.name)
                for store in stores for case in training_cases(store, left_out, kinds, without)]
     used: Counter[str] = Counter()
     for origin in origins:

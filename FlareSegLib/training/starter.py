@@ -20,6 +20,7 @@ from .synthesis.mix import KINDS
 
 #: It sees five slices, 3.2 mm apart, and labels the middle one.
 STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160), in_channels=5, slice_step=2)
+VERSION = "0.4.0"
 STARTER_SPACING = 1.6
 STARTER_GRID = (256, 256)
 
@@ -27,7 +28,7 @@ STARTER_GRID = (256, 256)
 def starter_bundle(folder: Path = Path(), training: dict[str, Any] | None = None) -> ModelBundle:
     """Return what the starter model is, but for its weights."""
     return ModelBundle(
-        folder=folder, name="flareseg-lite", version="0.4.0",
+        folder=folder, name="flareseg-lite", version=VERSION,
         title="FlareSeg lite (2.7 million parameters at 1.6 mm)",
         network=STARTER_NETWORK, organs=FLARE_ORGANS, working_spacing=(STARTER_SPACING, STARTER_SPACING),
         grid=STARTER_GRID, normalisation=FLARE21_NORMALISATION, training=training or {},

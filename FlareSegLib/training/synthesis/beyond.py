@@ -10,7 +10,6 @@ organ or taken from it.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from ..cases import IGNORE, read_case_list
 from ..json_files import write_json
 from ..slice_store import SliceStore, StoredCase, open_store, write_case
 from .drawing import WORKING_MM
-from .make import ORIGIN_ENDING, Origin
+from .make import ORIGIN_ENDING, Origin, read_origin
 
 #: So many isotropic slices beyond the labelled ones are looked at.
 REACH = 20
@@ -61,7 +60,7 @@ def ignore_beyond(store: SliceStore, case: StoredCase, organ: int, bundle: Model
 
     A case that was done before is left as it is.
     """
-    record, origin = case.record, _origin(store, case)
+    record, origin = case.record, read_origin(store.folder, case.record.name)
     places = record.slices_with.get(organ)
     if "ignored" in origin or not places:
         return 0
@@ -78,18 +77,11 @@ def ignore_beyond(store: SliceStore, case: StoredCase, organ: int, bundle: Model
     return count
 
 
-def _partial(store: SliceStore, case: StoredCase) -> list[int]:
+def _partial(origin: Origin) -> list[int]:
     """The labels that were drawn in part on the CT that a case's image is; a synthetic one has none."""
-    origin = _origin(store, case)
     if origin["kind"] == "synthetic":
         return []
     return next((entry.get("partial", []) for entry in read_case_list() if entry["patient"] == origin["patient"]), [])
-
-
-def _origin(store: SliceStore, case: StoredCase) -> Origin:
-    text = (store.folder / f"{case.record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8")
-    origin: Origin = json.loads(text)
-    return origin
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -104,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     except FlareSegError as error:
         parser.exit(error.exit_code, f"{error}\n")
     for case in store.cases:
-        for organ in _partial(store, case):
+        for organ in _partial(read_origin(store.folder, case.record.name)):
             count = ignore_beyond(store, case, organ, bundle, network)
             print(f"{case.record.name}: {count * WORKING_MM**3 / 1000:.1f} ml beyond label {organ}", flush=True)
 

@@ -59,6 +59,12 @@ class Origin(TypedDict):
     weight: float
 
 
+def read_origin(store: Path, name: str) -> Origin:
+    """What a store's case was made of; OSError or ValueError where that cannot be read."""
+    origin: Origin = json.loads((store / f"{name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+    return origin
+
+
 @dataclass(frozen=True)
 class Plan:
     """A training set to be made.

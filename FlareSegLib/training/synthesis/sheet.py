@@ -6,7 +6,6 @@ A row a case: four axial slices, labels outlined in every second one, and a coro
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from ...organs import FLARE_ORGANS
 from ..slice_store import StoredCase, open_store
-from .make import ORIGIN_ENDING
+from .make import read_origin
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,7 +54,7 @@ def _row(store: Path, case: StoredCase) -> Image:
     picture = np.concatenate([_tile(tile) for tile in tiles], axis=1)
     row = Image.new("RGB", (picture.shape[1], TILE[0] + CAPTION))
     row.paste(Image.fromarray(picture), (0, CAPTION))
-    origin = json.loads((store / f"{record.name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
+    origin = read_origin(store, record.name)
     words = [record.name, f"{record.spacing[2]:.1f} mm", *(str(origin.get(key, "")) for key in
              ("host", "target", "phase")), " ".join(origin.get("donors", ())), " ".join(origin.get("diseases", ()))]
     ImageDraw.Draw(row).text((4, 2), "   ".join(word for word in words if word), fill=(220, 220, 220))

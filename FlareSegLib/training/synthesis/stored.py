@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import FlareSegError
 from ..cases import TrainingCase
 from ..slice_store import CaseRecord, SliceStore, open_store
-from .make import ORIGIN_ENDING, PLAN_FILE, Origin
+from .make import PLAN_FILE, Origin, read_origin
 from .mix import KINDS, SynthesisMix, mix_from
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ def _opened_set(store: Path) -> tuple[SliceStore, SynthesisMix, dict[str, Origin
     opened = open_store(store)
     try:
         mix = mix_from(json.loads((store / PLAN_FILE).read_text(encoding="utf-8"))["mix"])
-        origins = {name: json.loads((store / f"{name}{ORIGIN_ENDING}").read_text(encoding="utf-8"))
-                   for name in (case.record.name for case in opened.cases)}
+        origins = {case.record.name: read_origin(store, case.record.name) for case in opened.cases}
     except (OSError, ValueError, KeyError) as error:
         raise FlareSegError("bad_training_data", f"{store} is a slice store but no synthesised training set, or a "
                                                  "damaged one; make it again.") from error

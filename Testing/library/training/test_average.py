@@ -36,3 +36,14 @@ def test_checkpoints_of_different_networks_are_refused(checkpoints, tmp_path):
     with pytest.raises(FlareSegError, match="different networks") as caught:
         average_checkpoints([checkpoints[0], tmp_path / "other.pt"], tmp_path / "mean.pt")
     assert caught.value.code == "bad_training_data" and not (tmp_path / "mean.pt").exists()
+
+
+@pytest.mark.parametrize("content, code", [(None, "not_found"), (b"", "bad_training_data"),
+                                           (b"no checkpoint", "bad_training_data")])
+def test_what_is_no_checkpoint_is_named(checkpoints, tmp_path, content, code):
+    strange = tmp_path / "strange.pt"
+    if content is not None:
+        strange.write_bytes(content)
+    with pytest.raises(FlareSegError, match="strange.pt") as caught:
+        average_checkpoints([checkpoints[0], strange], tmp_path / "mean.pt")
+    assert caught.value.code == code and not (tmp_path / "mean.pt").exists()
