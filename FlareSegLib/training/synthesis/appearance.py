@@ -16,8 +16,8 @@ from scipy import ndimage
 from ...arrays import Floats, Mask
 from ...disease.case import Box, Grid
 from ...disease.phase import PHASES, phase_hu
-from ...phantom.fields import SmoothField
 from .anatomies import Anatomy
+from .fields import Fields
 from .tissues import Tissue, Tissues
 
 
@@ -54,6 +54,8 @@ OTHERS = {
     Tissue.VENA_CAVA: (40, 90, 140, 110), Tissue.OESOPHAGUS: (40, 60, 70, 65), Tissue.DUODENUM: (40, 75, 80, 70),
     Tissue.ADRENAL: (28, 75, 75, 60), Tissue.BLADDER: (6, 6, 8, 250),
 }
+#: Mucosa of the small bowel in each of `PHASES`, its SD from patient to patient, and how far its folds differ, HU.
+SMALL_BOWEL_HU, SMALL_BOWEL_SPREAD, FOLDS_HU = (42, 120, 115, 95), 22, (5, 30)
 #: The tissue and blood of a lung, in HU: even an emphysematous one is never as thin as gas alone.
 LUNG_ABOVE_GAS = 10
 #: SD from patient to patient, HU.
@@ -132,7 +134,7 @@ def paint(anatomy: Anatomy, palette: Palette, rng: np.random.Generator,
           settings: AppearanceSettings = AppearanceSettings()) -> Floats:
     """Return ideal HU, float32 (k, j, i), of an anatomy: no noise, no blur."""
     tissues, grid = anatomy.tissues, anatomy.grid
-    fields = _Fields(grid, rng)
+    fields = Fields(grid, rng)
     hu = palette.hu[tissues]
     strength = rng.uniform(*settings.texture, 2)
     for column, (field, power) in enumerate(zip((fields.wide(12.0), fields.wide(2.6)), strength)):
@@ -150,27 +152,9 @@ def paint(anatomy: Anatomy, palette: Palette, rng: np.random.Generator,
     _lung(hu, tissues, fields)
     _stomach(hu, tissues, palette, fields, grid, rng, settings)
     _bowel(hu, tissues, palette, fields, rng)
+    _small_bowel(hu, tissues, palette, fields, grid, rng)
     _calcify_aorta(hu, tissues, fields, rng)
     return hu
-
-
-class _Fields:
-    """Smooth random fields of mean 0 and SD 1 on a grid; each call draws a new one, of the grid or of a box of it."""
-
-    def __init__(self, grid: Grid, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._axes = [mm * (np.arange(n) - (n - 1) / 2) for n, mm in zip(reversed(grid.shape), grid.spacing)]
-
-    def wide(self, bump_mm: float, box: Box = (slice(None),) * 3) -> Floats:
-        """A field with bumps about twice `bump_mm` wide, float32 (k, j, i)."""
-        axes = [axis[part] for axis, part in zip(self._axes, reversed(box))]
-        half_extent = tuple((axis[-1] - axis[0]) / 2 for axis in axes)
-        return SmoothField(self._rng, bump_mm, half_extent).on(*(axis - axis.mean() for axis in axes))
-
-    def threads(self, bump_mm: float, radius: float, box: Box = (slice(None),) * 3) -> Floats:
-        """0 to 1: branching threads where two fields cross; `radius` in bumps."""
-        one, other = self.wide(bump_mm, box), self.wide(bump_mm, box)
-        return np.exp(-(one * one + other * other) / np.float32(radius * radius))
 
 
 def _part(tissues: Tissues, tissue: Tissue, margin: int = 0) -> tuple[Box, Mask] | None:
@@ -183,7 +167,7 @@ def _part(tissues: Tissues, tissue: Tissue, margin: int = 0) -> tuple[Box, Mask]
     return box, mask[box]
 
 
-def _liver(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields) -> None:
+def _liver(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields) -> None:
     """Portal and hepatic veins of two sizes."""
     found = _part(tissues, Tissue.LIVER)
     if found is None:
@@ -196,7 +180,7 @@ def _liver(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields) -> N
         part[mask] += vessel * (np.float32(blood) - part[mask])
 
 
-def _spleen(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
+def _spleen(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields, rng: np.random.Generator) -> None:
     """Serpentine bands of the arterial phase."""
     found = _part(tissues, Tissue.SPLEEN)
     if palette.phase == "arterial" and found is not None:
@@ -204,7 +188,7 @@ def _spleen(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng
         hu[box][mask] += np.float32(rng.uniform(0, 30)) * np.sin(3 * fields.wide(14.0, box)[mask])
 
 
-def _pancreas(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator,
+def _pancreas(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields, rng: np.random.Generator,
               settings: AppearanceSettings) -> None:
     """Lobules with fat between, more of it in some patients."""
     found = _part(tissues, Tissue.PANCREAS)
@@ -215,7 +199,7 @@ def _pancreas(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, r
     hu[box][mask] += fat * np.float32(0.6) * (palette.hu[Tissue.FAT] - hu[box][mask])
 
 
-def _kidney(hu: Floats, tissues: Tissues, side: Tissue, palette: Palette, fields: _Fields, grid: Grid,
+def _kidney(hu: Floats, tissues: Tissues, side: Tissue, palette: Palette, fields: Fields, grid: Grid,
             rng: np.random.Generator) -> None:
     """Cortex with columns, medulla, and in the sinus fat, vessels and the collecting system."""
     found = _part(tissues, side, margin=8)
@@ -241,7 +225,7 @@ def _closed(mask: Mask, mm: tuple[float, ...], radius: float) -> Mask:
     return (ndimage.distance_transform_edt(wide, mm) > radius)[8:-8, 8:-8, 8:-8] | mask
 
 
-def _lung(hu: Floats, tissues: Tissues, fields: _Fields) -> None:
+def _lung(hu: Floats, tissues: Tissues, fields: Fields) -> None:
     """Vessels."""
     found = _part(tissues, Tissue.LUNG)
     if found is not None:
@@ -249,7 +233,7 @@ def _lung(hu: Floats, tissues: Tissues, fields: _Fields) -> None:
         hu[box][mask] += fields.threads(9.0, 0.2, box)[mask] * np.float32(780)
 
 
-def _stomach(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, grid: Grid,
+def _stomach(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields, grid: Grid,
              rng: np.random.Generator, settings: AppearanceSettings) -> None:
     """Wall, content, and gas in front of its level: the patient lies on the back."""
     found = _part(tissues, Tissue.STOMACH, margin=1)
@@ -270,7 +254,7 @@ def _stomach(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, gr
     hu[box][mask] = (wall * rugae + (1 - wall) * content)[mask]
 
 
-def _bowel(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng: np.random.Generator) -> None:
+def _bowel(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields, rng: np.random.Generator) -> None:
     """Where only the content's place is known: fluid, stool or gas, from loop to loop."""
     found = _part(tissues, Tissue.CONTENT)
     if found is None:
@@ -283,7 +267,23 @@ def _bowel(hu: Floats, tissues: Tissues, palette: Palette, fields: _Fields, rng:
     hu[box][mask] = values + gas * (palette.hu[Tissue.GAS] - values) - 350 * stool * (1 - gas)
 
 
-def _calcify_aorta(hu: Floats, tissues: Tissues, fields: _Fields, rng: np.random.Generator) -> None:
+def _small_bowel(hu: Floats, tissues: Tissues, palette: Palette, fields: Fields, grid: Grid,
+                 rng: np.random.Generator) -> None:
+    """Folded mucosa: collapsed loops are full of it, others hold fluid or contrast medium."""
+    found = _part(tissues, Tissue.SMALL_BOWEL, margin=1)
+    if found is None:
+        return
+    box, mask = found
+    depth = ndimage.distance_transform_edt(mask, grid.spacing[::-1])[mask].astype(np.float32)
+    mucosa = rng.normal(SMALL_BOWEL_HU[PHASES.index(palette.phase)], SMALL_BOWEL_SPREAD)
+    folds = np.float32(mucosa) + np.float32(rng.uniform(*FOLDS_HU)) * fields.wide(1.5, box)[mask]
+    filled = np.clip((fields.wide(20.0, box)[mask] - np.float32(rng.uniform(-0.8, 1.2))) * 4, 0, 1)
+    inner = np.clip((depth - np.float32(rng.uniform(2, 4))) / 2, 0, 1) * filled
+    content = palette.hu[Tissue.CONTENT] if rng.random() < 0.3 else np.float32(rng.normal(18, 10))
+    hu[box][mask] = folds + inner * (content - folds)
+
+
+def _calcify_aorta(hu: Floats, tissues: Tissues, fields: Fields, rng: np.random.Generator) -> None:
     """Plaques in the wall, in some patients."""
     found = _part(tissues, Tissue.AORTA, margin=1)
     if found is None or rng.random() < 0.6:

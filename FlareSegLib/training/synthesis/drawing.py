@@ -13,6 +13,7 @@ from ...volumes.volume import Volume
 from ..cases import read_case_list
 from .anatomies import ABDOMEN_MM, TRUNK_MM, Placement, make_anatomy, place, scan_grid
 from .appearance import draw_palette, paint
+from .bowel import with_small_bowel
 from .hosts import Host, find_hosts, read_host
 from .label_maps import OrganMap, find_donors, find_label_maps, organ_map, read_donor, read_organ_map, transplanted
 from .mix import SynthesisMix
@@ -144,6 +145,8 @@ def _synthetic(sources: Sources, mix: SynthesisMix, rng: np.random.Generator) ->
     if grid is None:
         return None
     anatomy = make_anatomy(target, host, placement, grid)
+    if mix.small_bowel > 0 and rng.random() < mix.small_bowel:
+        anatomy = with_small_bowel(anatomy, rng)
     palette = draw_palette(rng)
     case = scan(paint(anatomy, palette, rng), FLARE_LABEL[anatomy.tissues], grid, count, rng)
     return MadeCase(case, "synthetic", host.patient, host.name, name, "wild" if palette.wild else palette.phase, donors)

@@ -29,6 +29,8 @@ class SynthesisMix:
         That a transferred case's organs are shifted in HU (each of them with half a chance).
     phantom_host, icrp_host : float
         That a synthetic case's body is our own phantom's or an ICRP phantom's; else it is a real CT's.
+    small_bowel : float
+        That a synthetic case gets loops of small bowel in its fat.
     trunk : float
         That a scan goes from anywhere in the chest to anywhere in the pelvis, as far as the body is known, and not just
         a little beyond the organs: what lies there must be learnt to be none of them.
@@ -42,6 +44,7 @@ class SynthesisMix:
     organ_shift: float = 0.3
     phantom_host: float = 0.05
     icrp_host: float = 0.2
+    small_bowel: float = 0.0
     trunk: float = 0.0
 
     @property

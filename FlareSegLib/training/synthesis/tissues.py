@@ -28,6 +28,7 @@ class Tissue(IntEnum):
     BLOOD = 11         # bright vessels
     CONTENT = 12       # of the bowel, where it is known
     HEART = 13
+    SMALL_BOWEL = 14   # loops that `bowel` has put there
 
     LIVER = 20
     RIGHT_KIDNEY = 21
