@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy import ndimage
 
 from ..inference.device import choose_device
@@ -16,6 +15,7 @@ from ..organs import FLARE_ORGANS
 from ..results.measurements import measure
 from ..results.plausibility import doubts
 from ..training.cases import CaseEntry, read_case_list
+from ..training.loop import read_state
 from ..training.starter import STARTER_NETWORK, starter_bundle
 from ..volumes.orientation import from_axial, to_axial
 from ..volumes.volume import Volume
@@ -34,7 +34,7 @@ NODE_MM = 4.0
 
 def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
     """Return the averaged network of a training checkpoint and the steps it was trained for."""
-    state = torch.load(path, weights_only=True)
+    state = read_state(path)
     network = UNet2D(STARTER_NETWORK)
     network.load_state_dict(state["average"])
     return network.eval(), state["step"]

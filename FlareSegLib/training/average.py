@@ -11,13 +11,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError  # what torch raises; nothing is unpickled here
-from typing import Any
 
 import torch
 
 from ..errors import FlareSegError
-from .loop import write_checkpoint
+from .loop import read_state, write_checkpoint
 
 
 def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
@@ -26,12 +24,11 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
     Raises
     ------
     FlareSegError
-        "output_exists", "not_found"; "bad_training_data" for a file that is no checkpoint, and for checkpoints of
-        different networks.
+        "output_exists"; as `read_state`; "bad_training_data" for checkpoints of different networks.
     """
     if out.exists():
         raise FlareSegError("output_exists", f"{out} exists already; remove it or choose another name.")
-    states = [_read(path) for path in checkpoints]
+    states = [read_state(path) for path in checkpoints]
     weights = [state["average"] for state in states]
     if len({tuple((name, value.shape) for name, value in each.items()) for each in weights}) > 1:
         raise FlareSegError("bad_training_data", "The checkpoints are of different networks.")
@@ -39,17 +36,6 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
     steps = [state["step"] for state in states]
     write_checkpoint(out, {**states[-1], "average": mean, "averaged_steps": steps})
     return steps
-
-
-def _read(checkpoint: Path) -> dict[str, Any]:
-    if not checkpoint.is_file():
-        raise FlareSegError("not_found", f"There is no checkpoint {checkpoint}.")
-    try:
-        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-        state["average"], state["step"]
-    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
-        raise FlareSegError("bad_training_data", f"{checkpoint} is no checkpoint, or a damaged one.") from error
-    return state
 
 
 def main(arguments: list[str] | None = None) -> None:

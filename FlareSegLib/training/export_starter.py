@@ -14,12 +14,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
 
 from ..errors import FlareSegError
 from ..evaluation.held_out import read_checkpoint
 from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..models.bundle import PRECISIONS, write_bundle
+from .loop import read_state
 from .model_card import card_text
 from .provenance import TrainingData, licence_sentence, training_data
 from .starter import VERSION, add_case_options, starter_bundle
@@ -57,7 +57,7 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     FlareSegError
         "output_exists", "output_unwritable"; as `failure_picture`, before anything is written.
     """
-    state = torch.load(checkpoint, weights_only=True)
+    state = read_state(checkpoint)
     network, steps = read_checkpoint(checkpoint)
     protocol = {**state["settings"], "steps": steps, "averaged_steps": state.get("averaged_steps", [])}
     planned = starter_bundle(training=provenance(protocol, data, rows))

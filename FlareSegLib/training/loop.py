@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError  # what torch raises; nothing is unpickled here
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..errors import FlareSegError
 from ..inference.network_form import replace_norms
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..preprocessing.normalisation import Normalisation
@@ -179,10 +181,14 @@ def _average(average: UNet2D, net: UNet2D, kept: float) -> None:
 def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
     if not checkpoint.exists():
         return 0, 0
-    state = torch.load(checkpoint, weights_only=True)
-    net.load_state_dict(state["network"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
+    state = read_state(checkpoint)
+    try:
+        net.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise FlareSegError("bad_training_data", f"{checkpoint} is of another network than the one to be trained; "
+                                                 "choose another name.") from error
     return state["step"], state["settings"].get("begin", 0)
 
 
@@ -198,3 +204,21 @@ def write_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
     partial = checkpoint.with_suffix(".partial")
     torch.save(state, partial)
     os.replace(partial, checkpoint)
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """Read what `train` has written.
+
+    Raises
+    ------
+    FlareSegError
+        "not_found"; "bad_training_data" for a file that is no checkpoint, or a damaged one.
+    """
+    if not checkpoint.is_file():
+        raise FlareSegError("not_found", f"There is no checkpoint {checkpoint}.")
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+        state["average"], state["step"]
+    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
+        raise FlareSegError("bad_training_data", f"{checkpoint} is no checkpoint, or a damaged one.") from error
+    return state

@@ -14,7 +14,7 @@ from ..models.bundle import ModelBundle, load_network, read_bundle
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
-from .cases import load_case, read_case_list
+from .cases import TrainingCase, load_case, read_case_list
 from .loop import TrainingSettings, begin_with, seeing_neighbours, train
 from .synthesis.mix import KINDS
 
@@ -65,19 +65,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown, keep_every=options.keep_every)
-    if options.begin_with is not None and not options.checkpoint.exists():
-        _begin(options.begin_with, settings, options.checkpoint)
     torch.set_num_threads(options.threads)
+    try:
+        if options.begin_with is not None and not options.checkpoint.exists():
+            _begin(options.begin_with, settings, options.checkpoint)
+        cases = _cases(options)
+        print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
+        train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint,
+              STARTER_SPACING)
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+
+
+def _cases(options: argparse.Namespace) -> list[TrainingCase]:
     if options.synthesis is not None:
         from .synthesis.stored import joint_training_cases
 
-        cases = joint_training_cases(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
-                                     frozenset(options.without))
-    else:
-        entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
-        cases = [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
-    print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
-    train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint, STARTER_SPACING)
+        return joint_training_cases(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
+                                    frozenset(options.without))
+    entries = [entry for entry in read_case_list() if entry["patient"] not in options.leave_out]
+    return [load_case(entry, options.data, STARTER_SPACING) for entry in entries]
 
 
 def _begin(folder: Path, settings: TrainingSettings, checkpoint: Path) -> None:

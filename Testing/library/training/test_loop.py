@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from FlareSegLib.errors import FlareSegError
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training.cases import TrainingCase
@@ -140,3 +141,15 @@ def test_copies_of_the_checkpoint_are_kept(cases, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"d.pt", "d-4.pt"}
     steps = [torch.load(tmp_path / name, weights_only=True)["step"] for name in ("d-4.pt", "d.pt")]
     assert steps == [4, 6]
+
+
+@pytest.mark.parametrize("damage", ["another network", "cut short", "empty"])
+def test_what_cannot_be_gone_on_with_is_named_and_kept(cases, tmp_path, damage):
+    path = tmp_path / "e.pt"
+    begin_with(UNet2D(replace(SPEC, classes=4)), 1, TrainingSettings(), path)
+    whole = path.read_bytes()
+    before = {"another network": whole, "cut short": whole[:1000], "empty": b""}[damage]
+    path.write_bytes(before)
+    with pytest.raises(FlareSegError, match="e.pt") as caught:
+        run(cases, path, 10)
+    assert caught.value.code == "bad_training_data" and path.read_bytes() == before
