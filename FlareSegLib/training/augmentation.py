@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..arrays import Floats, Labels
+from ..disease.phase import phase_hu
 from ..preprocessing.inplane import AIR_HU
 
 MUSCLE_HU = 45.0
@@ -21,6 +22,10 @@ NATIVE_HU = 40.0  # parenchyma without contrast medium: kidney 30, pancreas 40, 
 #: Range of the factor on an organ's enhancement, by label; the kidneys' varies most over the phases.
 ENHANCEMENT = {2: (0.3, 2.6)}
 OTHER_ENHANCEMENT = (0.4, 1.6)
+#: What organs measure without contrast medium, by label, and how much of what is brighter than muscle counts as medium.
+NATIVE = {1: phase_hu("native", "liver"), 2: phase_hu("native", "renal cortex"), 3: phase_hu("native", "spleen"),
+          4: phase_hu("native", "pancreas")}
+MOST_MEDIUM_HU = 220.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class AugmentationSettings:
     background_probability: float = 0.4
     background_hu: tuple[float, float] = (-50.0, 130.0)
     background_patches: tuple[int, int] = (7, 26)
+    native_probability: float = 0.15
+    native_left: float = 0.15
+    native_spread_hu: float = 9.0
     damping_probability: float = 0.3
     damping: tuple[float, float] = (0.1, 1.0)
     boost_probability: float = 0.15
@@ -77,6 +85,8 @@ def augment(image: Floats, labels: Labels, grid: tuple[int, int], rng: np.random
     pixels = shift_organs(pixels, values, rng, settings)
     if rng.random() < settings.background_probability:
         pixels = shift_background(pixels, values, rng, settings)
+    if rng.random() < settings.native_probability:
+        pixels = take_contrast_away(pixels, values, rng, settings)
     points = sampling_points(pixels.shape[1:], grid, rng, settings)
     warped = F.grid_sample(pixels[None] - AIR_HU, points, mode="bicubic", align_corners=False)[0] + AIR_HU
     middle = values[len(values) // 2]
@@ -139,6 +149,17 @@ def shift_background(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.
     return pixels + soft * away * amount
 
 
+def take_contrast_away(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Generator,
+                       settings: AugmentationSettings) -> torch.Tensor:
+    """Leave little of the contrast medium, and give each organ what it measures without; noise stays as it was."""
+    medium = (_blur(pixels, 1.0) - MUSCLE_HU).clamp(0.0, MOST_MEDIUM_HU)
+    pixels = pixels - medium * (1.0 - float(rng.uniform(0.0, settings.native_left)))
+    for label, hu in NATIVE.items():
+        mask = F.avg_pool2d((values == label).float(), 3, 1, 1)
+        pixels = pixels + mask * (float(rng.normal(hu, settings.native_spread_hu)) - MUSCLE_HU)
+    return pixels
+
+
 def scale_enhancement(pixels: torch.Tensor, mask: torch.Tensor, label: int, rng: np.random.Generator) -> torch.Tensor:
     """Multiply what contrast medium adds to an organ; the smoothed image is scaled, so that noise stays as it was."""
     factor = float(np.exp(rng.uniform(*np.log(ENHANCEMENT.get(label, OTHER_ENHANCEMENT)))))
@@ -151,7 +172,7 @@ def change_contrast(pixels: torch.Tensor, rng: np.random.Generator, settings: Au
     excess = (pixels - MUSCLE_HU).clamp(min=0)
     draw = rng.random()
     if draw < settings.damping_probability:
-        medium = excess.clamp(max=220.0)
+        medium = excess.clamp(max=MOST_MEDIUM_HU)
         pixels = pixels - medium * (1 - float(rng.uniform(*settings.damping)))
     elif draw < settings.damping_probability + settings.boost_probability:
         pixels = pixels + excess * (float(rng.uniform(*settings.boost)) - 1)

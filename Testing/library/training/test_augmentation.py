@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from FlareSegLib.training.augmentation import AugmentationSettings, augment, change_contrast, shift_background
+from FlareSegLib.training.augmentation import (NATIVE, AugmentationSettings, augment, change_contrast,
+                                               shift_background, take_contrast_away)
 
 STILL = AugmentationSettings(spatial_probability=0, shift_pixels=0, organ_shift_probability=0, damping_probability=0,
                              boost_probability=0, global_shift_hu=0, global_scale=0, noise_probability=0,
-                             blur_probability=0, field_of_view_probability=0, background_probability=0)
+                             blur_probability=0, field_of_view_probability=0, background_probability=0,
+                             native_probability=0)
 
 
 @pytest.fixture
@@ -98,3 +100,18 @@ def test_patches_are_the_same_in_neighbouring_slices(slice_with_labels):
     image, labels = (torch.from_numpy(np.repeat(each, 3, axis=0)) for each in slice_with_labels)
     out = shift_background(image + 160, labels, np.random.default_rng(0), STILL)
     assert torch.equal(out[0], out[1]) and torch.equal(out[1], out[2]) and not torch.equal(out, image + 160)
+
+
+def test_without_contrast_medium_organs_measure_what_they_do_without_and_noise_is_kept(slice_with_labels):
+    _, labels = slice_with_labels
+    rng = np.random.default_rng(0)
+    noise = torch.from_numpy(rng.normal(0, 12, labels.shape).astype(np.float32))
+    image = torch.where(torch.from_numpy(labels) > 0, 160.0, 45.0)
+    image[:, 30:], image[:, :3] = 130.0, -100.0
+    settings = AugmentationSettings(**{**vars(STILL), "native_left": 0.0, "native_spread_hu": 0.0})
+    out = take_contrast_away(image + noise, torch.from_numpy(labels), rng, settings)
+    for label, inside in ((1, np.s_[:, 12:23, 7:18]), (3, np.s_[:, 14:18, 32:43])):
+        assert float(out[inside].mean()) == pytest.approx(NATIVE[label], abs=3)
+        assert float(out[inside].std()) > 0.6 * float(noise[inside].std())
+    assert float(out[:, 33:].mean()) == pytest.approx(45, abs=3)  # bowel and vessels
+    assert torch.equal(out[:, :2], (image + noise)[:, :2])  # fat
