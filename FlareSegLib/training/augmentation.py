@@ -1,8 +1,8 @@
 """Augmentation of training slices: shape, contrast between organs, contrast phase, acquisition.
 
 Left and right are never mirrored: the network has to learn on which side the liver lies. HU shifts an organ
-at a time follow the FLARE21 winner's recipe; damping everything brighter than muscle imitates a scan without
-contrast medium, which the data have little of.
+at a time follow the FLARE21 winner's recipe; damping everything brighter than muscle, and now and
+then taking all medium away, imitate scans without it, which the data have little of.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ class AugmentationSettings:
     wide_organ_shift_hu: tuple[float, float] = (-80.0, 130.0)
     wide_organ_shift_fraction: float = 0.2
     enhancement_fraction: float = 0.5
-    background_probability: float = 0.4
-    background_hu: tuple[float, float] = (-50.0, 130.0)
-    background_patches: tuple[int, int] = (7, 26)
     native_probability: float = 0.15
     native_left: float = 0.15
     native_spread_hu: float = 9.0
@@ -83,8 +80,6 @@ def augment(image: Floats, labels: Labels, grid: tuple[int, int], rng: np.random
     pixels = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
     values = torch.from_numpy(np.ascontiguousarray(labels))
     pixels = shift_organs(pixels, values, rng, settings)
-    if rng.random() < settings.background_probability:
-        pixels = shift_background(pixels, values, rng, settings)
     if rng.random() < settings.native_probability:
         pixels = take_contrast_away(pixels, values, rng, settings)
     points = sampling_points(pixels.shape[1:], grid, rng, settings)
@@ -135,18 +130,6 @@ def shift_organs(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Gene
         else:
             pixels = pixels + mask * float(rng.normal(0, settings.organ_shift_hu))
     return pixels
-
-
-def shift_background(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Generator,
-                     settings: AugmentationSettings) -> torch.Tensor:
-    """Brighten or darken patches of what is soft tissue and no organ, the same in all slices."""
-    patches = int(rng.integers(*settings.background_patches, endpoint=True))
-    coarse = torch.from_numpy(rng.normal(size=(1, 1, patches, patches)).astype(np.float32))
-    field = F.interpolate(coarse, pixels.shape[1:], mode="bicubic", align_corners=False)[0]
-    amount = (field - float(rng.uniform(-1.0, 1.0))).clamp(0.0, 1.0) * float(rng.uniform(*settings.background_hu))
-    soft = ((pixels + 30.0) / 40.0).clamp(0.0, 1.0) * ((260.0 - pixels) / 60.0).clamp(0.0, 1.0)
-    away = 1.0 - F.avg_pool2d((values != 0).float(), 3, 1, 1)
-    return pixels + soft * away * amount
 
 
 def take_contrast_away(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Generator,

@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from FlareSegLib.training.augmentation import (NATIVE, AugmentationSettings, augment, change_contrast,
-                                               shift_background, take_contrast_away)
+from FlareSegLib.training.augmentation import NATIVE, AugmentationSettings, augment, change_contrast, take_contrast_away
 
 STILL = AugmentationSettings(spatial_probability=0, shift_pixels=0, organ_shift_probability=0, damping_probability=0,
                              boost_probability=0, global_shift_hu=0, global_scale=0, noise_probability=0,
-                             blur_probability=0, field_of_view_probability=0, background_probability=0,
-                             native_probability=0)
+                             blur_probability=0, field_of_view_probability=0, native_probability=0)
 
 
 @pytest.fixture
@@ -77,29 +75,6 @@ def test_the_labels_are_those_of_the_middle_slice(slice_with_labels):
     labels[[0, 2]] = 0
     _, moved = augment(image, labels, (64, 64), np.random.default_rng(0), STILL)
     assert np.array_equal(moved[12:52, 7:57].numpy(), labels[1])
-
-
-def test_patches_between_organs_change_but_neither_organs_nor_fat_bone_or_unknown(slice_with_labels):
-    _, labels = slice_with_labels
-    labels[:, 30:35, 5:15] = 255
-    image = torch.where(torch.from_numpy(labels) > 0, 100.0, 60.0)
-    image[:, :3], image[:, -3:] = -100.0, 700.0
-    soft = torch.from_numpy(labels == 0) & (image == 60)
-    changed = []
-    for seed in range(30):
-        change = shift_background(image, torch.from_numpy(labels), np.random.default_rng(seed), STILL) - image
-        assert not change[:, :3].any() and not change[:, -3:].any()
-        for inside in (np.s_[:, 11:24, 6:19], np.s_[:, 13:19, 31:44], np.s_[:, 31:34, 6:14]):  # their edges are soft
-            assert not change[inside].any()
-        assert STILL.background_hu[0] <= change.min() and change.max() <= STILL.background_hu[1]
-        changed.append(float((change[soft].abs() > 5).float().mean()))
-    assert 0.15 < np.mean(changed) < 0.8 and min(changed) < 0.3
-
-
-def test_patches_are_the_same_in_neighbouring_slices(slice_with_labels):
-    image, labels = (torch.from_numpy(np.repeat(each, 3, axis=0)) for each in slice_with_labels)
-    out = shift_background(image + 160, labels, np.random.default_rng(0), STILL)
-    assert torch.equal(out[0], out[1]) and torch.equal(out[1], out[2]) and not torch.equal(out, image + 160)
 
 
 def test_without_contrast_medium_organs_measure_what_they_do_without_and_noise_is_kept(slice_with_labels):
