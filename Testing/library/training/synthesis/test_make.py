@@ -21,7 +21,9 @@ from FlareSegLib.training.pack import pack, unpack
 from FlareSegLib.training.protocol import TrainingProtocol
 from FlareSegLib.training.slice_dataset import SliceDataset
 from FlareSegLib.training.slice_store import open_store
+from FlareSegLib.training.synthesis import drawing
 from FlareSegLib.training.synthesis import make as making
+from FlareSegLib.training.synthesis.bowel import with_small_bowel
 from FlareSegLib.training.synthesis.drawing import find_sources, kind_of
 from FlareSegLib.training.synthesis.make import Plan, make
 from FlareSegLib.training.synthesis.mix import SynthesisMix, mix_from
@@ -58,6 +60,19 @@ def test_real_transferred_and_synthetic_cases_are_made(made):
         right, left = (np.mean([np.nonzero(case.slice(int(k))[1] == label)[1].mean()
                                 for k in case.record.slices_with[label][::8]]) for label in (1, 3))
         assert right < left, case.record.name
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_mix_says_whether_synthetic_cases_get_small_bowel(data, monkeypatch, share):
+    seen = []
+
+    def look(anatomy, rng):
+        seen.append(anatomy)
+        return with_small_bowel(anatomy, rng)
+
+    monkeypatch.setattr(drawing, "with_small_bowel", look)
+    made = drawing.draw_case(drawing.find_sources(data), replace(MIX, transferred=0.0, small_bowel=share), 5, 0)
+    assert made.kind == "synthetic" and len(seen) == share
 
 
 def test_the_same_command_makes_nothing_anew_and_more_cases_are_added(made):
