@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 from ..errors import FlareSegError
 from .cases import read_case_list
-from .synthesis.make import read_origin
+from .synthesis.make import Origin, read_origin
 from .synthesis.mix import KINDS
 from .synthesis.stored import training_cases
 
@@ -77,8 +77,7 @@ def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset()
     FlareSegError
         As `training_cases`; "bad_training_data" for a source that the lists do not have.
     """
-    origins = [read_origin(Path(store), case.name)
-               for store in stores for case in training_cases(store, left_out, kinds, without)]
+    origins = _origins(stores, left_out, kinds, without)
     used: Counter[str] = Counter()
     for origin in origins:
         used.update({_source_of(name) for name in
@@ -95,6 +94,21 @@ def training_data(stores: Sequence[Path], left_out: frozenset[str] = frozenset()
     return {"cases": dict(Counter(origin["kind"] for origin in origins)),
             "with_diseases": sum(bool(origin.get("diseases")) for origin in origins),
             "with_ignored": sum("ignored" in origin for origin in origins), "cts": cts, "labels": labels}
+
+
+def _origins(stores: Sequence[Path], left_out: frozenset[str], kinds: tuple[str, ...],
+             without: frozenset[str]) -> list[Origin]:
+    """Of all cases; a real CT that lies in several stores counts once, while made cases of several may share a name."""
+    real: dict[str, Origin] = {}
+    made: list[Origin] = []
+    for store in map(Path, stores):
+        for case in training_cases(store, left_out, kinds, without):
+            origin = read_origin(store, case.name)
+            if origin["kind"] == "real":
+                real[case.name] = origin
+            else:
+                made.append(origin)
+    return [*real.values(), *made]
 
 
 def licence_sentence(data: TrainingData) -> str:

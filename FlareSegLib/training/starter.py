@@ -20,7 +20,7 @@ from .synthesis.mix import KINDS
 
 #: It sees five slices, 3.2 mm apart, and labels the middle one.
 STARTER_NETWORK = UNet2DSpec(features=(16, 32, 64, 128, 160, 160), in_channels=5, slice_step=2)
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 STARTER_SPACING = 1.6
 STARTER_GRID = (256, 256)
 

@@ -50,9 +50,11 @@ def test_what_was_taken_is_counted_and_what_was_left_out_is_not_named(store):
     assert licence_sentence(fewer) == "Free use with attribution; trained on data under CC BY 4.0."
 
 
-def test_two_sets_with_the_same_names_are_both_counted(store):
+def test_made_cases_of_two_sets_with_the_same_names_both_count_and_a_real_one_once(store):
     folder = store()
-    assert training_data([folder, folder])["cases"] == {"real": 4, "transferred": 2, "synthetic": 2}
+    data = training_data([folder, folder])
+    assert data["cases"] == {"real": 2, "transferred": 2, "synthetic": 2}
+    assert {each["name"]: each["cases"] for each in data["cts"]} == {"ircad01": 1, "hcctace006": 3}
 
 
 def test_a_source_of_unknown_terms_is_refused(store):
