@@ -67,9 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown, keep_every=options.keep_every)
     torch.set_num_threads(options.threads)
     try:
+        cases = _cases(options)
         if options.begin_with is not None and not options.checkpoint.exists():
             _begin(options.begin_with, settings, options.checkpoint)
-        cases = _cases(options)
         print(f"training on {len(cases)} cases: {', '.join(case.name for case in cases[:20])}", flush=True)
         train(cases, STARTER_NETWORK, STARTER_GRID, FLARE21_NORMALISATION, settings, options.checkpoint,
               STARTER_SPACING)

@@ -125,9 +125,11 @@ def make(plan: Plan, jobs: int = 1, progress: Callable[[int, int], None] = lambd
     Raises
     ------
     FlareSegError
-        "output_exists" where the folder holds something else, "output_unwritable", "bad_training_data",
-        "out_of_memory" where a process was ended.
+        "not_found" without a data folder; "output_exists" where OUT holds something else, "output_unwritable",
+        "bad_training_data", "out_of_memory" where a process was ended.
     """
+    if not plan.data.is_dir():
+        raise FlareSegError("not_found", f"There is no data folder {plan.data}; it holds ct/ and labels/.")
     sources = find_sources(plan.data, plan.left_out)
     _claim(plan)
     missing = plan.missing
@@ -214,13 +216,13 @@ def main(arguments: list[str] | None = None) -> None:
                         help="take nothing from these patients")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each takes some 1.5 GB")
     options = parser.parse_args(arguments)
-    mix = read_synthesis_mix(options.mix) if options.mix else SynthesisMix()
     started = time.monotonic()
 
     def progress(done: int, total: int) -> None:
         print(f"{done}/{total} cases, {time.monotonic() - started:.0f} s", flush=True)
 
     try:
+        mix = read_synthesis_mix(options.mix) if options.mix else SynthesisMix()
         make(Plan(options.out, options.data, options.cases, options.seed, mix, frozenset(options.leave_out)),
              options.jobs, progress)
     except FlareSegError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import FlareSegError
 from ...organs import FLARE_ORGANS
 from ..slice_store import StoredCase, open_store
 from .make import read_origin
@@ -109,7 +110,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--kind", nargs="*", default=[], choices=("real", "transferred", "synthetic"))
     parser.add_argument("--cases", type=int, default=16)
     options = parser.parse_args(arguments)
-    write_sheet(options.store, options.file, tuple(options.kind), options.cases)
+    try:
+        write_sheet(options.store, options.file, tuple(options.kind), options.cases)
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
 
 
 if __name__ == "__main__":

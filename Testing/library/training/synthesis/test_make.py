@@ -23,6 +23,7 @@ from FlareSegLib.training.slice_dataset import SliceDataset
 from FlareSegLib.training.slice_store import open_store
 from FlareSegLib.training.synthesis import drawing
 from FlareSegLib.training.synthesis import make as making
+from FlareSegLib.training.synthesis import sheet
 from FlareSegLib.training.synthesis.bowel import with_small_bowel
 from FlareSegLib.training.synthesis.drawing import find_sources, kind_of
 from FlareSegLib.training.synthesis.make import Plan, make
@@ -226,6 +227,26 @@ def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch,
         starter.main([*command[:1], str(tmp_path / "new.pt"), *command[2:-1], str(other)])
     assert "another network" in capsys.readouterr().err
     assert not (tmp_path / "new.pt").exists()
+
+
+def test_without_a_store_nothing_is_begun(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        starter.main([str(tmp_path), str(tmp_path / "new.pt"), "--synthesis", str(tmp_path / "none"), "--begin-with",
+                      str(SHIPPED)])
+    assert "none holds no slice store" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command, arguments, word", [
+    (making.main, ("{0}/out", "--data", "{0}/none", "--cases", "1"), "none"),
+    (making.main, ("{0}/out", "--data", "{0}", "--mix", "{0}/none.json"), "none.json"),
+    (sheet.main, ("{0}/none", "{0}/sheet.png"), "none"),
+])
+def test_what_is_missing_is_named_in_one_sentence(tmp_path, capsys, command, arguments, word):
+    with pytest.raises(SystemExit) as ended:
+        command([argument.format(tmp_path) for argument in arguments])
+    said = capsys.readouterr().err
+    assert ended.value.code and f"{tmp_path}/{word}" in said and len(said.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_shows_the_cases(made, tmp_path):
