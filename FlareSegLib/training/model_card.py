@@ -45,8 +45,7 @@ for whole: in {ignored} cases, what an earlier version found in one piece with t
 ## How well it agrees with the labels
 
 Each row is a CT of a patient whom the network of that row was **not** trained on (leave one patient out). {unseen}
-No training step has seen them, but which version is shipped was decided with these figures at hand, so they may be a
-little too good.
+Which version is shipped was decided with these figures at hand, so they may be a little too good.
 
 Dice / normalised surface distance (NSD, tolerance 1 mm) on the CT's own grid. Against silver labels they say how well
 the two models agree, no more. "Islands removed" is what `--keep-largest` makes of the labels. No NSD is given where
