@@ -28,7 +28,7 @@ _IN_PLANE = ndimage.generate_binary_structure(2, 1)[None]
 
 
 def with_small_bowel(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
-    """Return an anatomy with loops of small bowel wherever there was fat, in groups, in front of the kidneys."""
+    """Return an anatomy with loops of small bowel in fat, in groups, in front of the kidneys and below."""
     fields = Fields(anatomy.grid, rng)
     field = fields.wide(rng.uniform(*LOOP_MM))
     loops = (np.abs(field) > rng.uniform(*BETWEEN)) & (fields.wide(GROUP_MM) > rng.uniform(*GROUPS))
@@ -40,14 +40,17 @@ def with_small_bowel(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
 
 
 def _room(anatomy: Anatomy) -> Mask:
-    """Fat inside of the abdominal wall, in front of the kidneys' middle, below the pancreas or little above it."""
+    """Fat inside of the abdominal wall, in front of the kidneys or below them, and not high above the pancreas."""
     tissues = anatomy.tissues
     room = visceral_fat(tissues)
     if anatomy.detail is None:  # a phantom's bowel is coarse, and told from other tissue
         room |= np.isin(tissues, (Tissue.BOWEL_WALL, Tissue.CONTENT))
-    rows = np.nonzero(np.isin(tissues, (Tissue.RIGHT_KIDNEY, Tissue.LEFT_KIDNEY)))[1]
-    if len(rows):
-        room[:, int(np.median(rows)):] = False
+    body = np.flatnonzero((tissues != Tissue.OUTSIDE).any(axis=(0, 1)))
+    middle = (body[0] + body[-1]) // 2 if len(body) else 0
+    for side, half in ((Tissue.RIGHT_KIDNEY, slice(None, middle)), (Tissue.LEFT_KIDNEY, slice(middle, None))):
+        slices, rows, _ = np.nonzero(tissues == side)
+        if len(slices):
+            room[slices.min():, int(np.median(rows)):, half] = False
     slices = np.flatnonzero((tissues == Tissue.PANCREAS).any(axis=(1, 2)))
     if len(slices):
         room[slices[-1] + int(ABOVE_PANCREAS_MM / anatomy.grid.spacing[2]):] = False

@@ -9,6 +9,8 @@ from FlareSegLib.training.synthesis.tissues import FIRST_ORGAN, Tissue
 from FlareSegLib.volumes.volume import IDENTITY
 
 MM = 2.0
+#: The kidneys' lower poles, slices.
+LOWEST = {Tissue.RIGHT_KIDNEY: 3, Tissue.LEFT_KIDNEY: 9}
 GRID = Grid((40, 90, 120), (MM,) * 3, (0.0, 0.0, 0.0), IDENTITY)
 
 
@@ -22,7 +24,7 @@ def patient():
         tissues[radius < within] = tissue
     tissues[:, :20, 58:61][tissues[:, :20, 58:61] == Tissue.MUSCLE] = Tissue.FAT  # the white line
     for column, organ in ((40, Tissue.RIGHT_KIDNEY), (80, Tissue.LEFT_KIDNEY)):
-        tissues[(np.hypot(j - 55, i - column) < 8) & (k < 25)] = organ
+        tissues[(np.hypot(j - 55, i - column) < 8) & (k >= LOWEST[organ]) & (k < 25)] = organ
     tissues[(np.hypot(j - 40, i - 60) < 6) & (abs(k - 20) < 3)] = Tissue.PANCREAS
     return Anatomy(tissues, GRID, np.ones(GRID.shape, np.float32))
 
@@ -45,18 +47,20 @@ def test_a_body_without_muscles_has_none_within():
     assert not visceral_fat(tissues).any()
 
 
-def test_loops_lie_in_fat_before_the_kidneys_and_not_high_above_the_pancreas(patient):
-    shares = []
+def test_loops_lie_in_fat_before_the_kidneys_or_below_and_not_high_above_the_pancreas(patient):
+    shares, behind = [], np.zeros(GRID.shape, bool)
     for seed in range(6):
         made = with_small_bowel(patient, np.random.default_rng(seed))
         loops = made.tissues == Tissue.SMALL_BOWEL
         assert np.array_equal(made.tissues[~loops], patient.tissues[~loops])
         assert (patient.tissues[loops] == Tissue.FAT).all() and not loops[radius() > 0.8].any()
-        k, j, _ = np.nonzero(loops)
-        assert j.max() <= 55 and k.max() <= 22 + 20 / MM
+        assert np.nonzero(loops)[0].max() <= 22 + 20 / MM
+        behind[:, 56:] |= loops[:, 56:]
         assert not made.detail[loops].any() and made.detail[~loops].all()
         shares.append(loops.sum() / (visceral_fat(patient.tissues)[:32, :55]).sum())
     assert 0.1 < np.mean(shares) < 0.8 and np.ptp(shares) > 0.05
+    for half, organ in ((np.s_[..., :60], Tissue.RIGHT_KIDNEY), (np.s_[..., 60:], Tissue.LEFT_KIDNEY)):
+        assert np.flatnonzero(behind[half].any(axis=(1, 2))).tolist() == list(range(LOWEST[organ]))
 
 
 def test_a_phantoms_own_bowel_gives_room_too(patient):
