@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -35,9 +36,14 @@ NODE_MM = 4.0
 def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
     """Return the averaged network of a training checkpoint and the steps it was trained for."""
     state = read_state(path)
+    return averaged_network(state), state["step"]
+
+
+def averaged_network(state: dict[str, Any]) -> UNet2D:
+    """Return the averaged network of what `read_state` has read."""
     network = UNet2D(STARTER_NETWORK)
     network.load_state_dict(state["average"])
-    return network.eval(), state["step"]
+    return network.eval()
 
 
 def checkpoint_without(runs: Path, patient: str) -> Path | None:

@@ -121,7 +121,7 @@ def shift_organs(pixels: torch.Tensor, values: torch.Tensor, rng: np.random.Gene
     for label in torch.unique(values).tolist():
         if label in (0, 255) or rng.random() > settings.organ_shift_probability:
             continue
-        mask = F.avg_pool2d((values == label).float(), 3, 1, 1)
+        mask = _soft_mask(values, label)
         draw = rng.random()
         if draw < settings.enhancement_fraction:
             pixels = scale_enhancement(pixels, mask, label, rng)
@@ -138,7 +138,7 @@ def take_contrast_away(pixels: torch.Tensor, values: torch.Tensor, rng: np.rando
     medium = (_blur(pixels, 1.0) - MUSCLE_HU).clamp(0.0, MOST_MEDIUM_HU)
     pixels = pixels - medium * (1.0 - float(rng.uniform(0.0, settings.native_left)))
     for label, hu in NATIVE.items():
-        mask = F.avg_pool2d((values == label).float(), 3, 1, 1)
+        mask = _soft_mask(values, label)
         pixels = pixels + mask * (float(rng.normal(hu, settings.native_spread_hu)) - MUSCLE_HU)
     return pixels
 
@@ -175,6 +175,11 @@ def change_acquisition(pixels: torch.Tensor, rng: np.random.Generator, settings:
     if rng.random() < settings.field_of_view_probability:
         pixels = _cut_field_of_view(pixels, rng)
     return pixels
+
+
+def _soft_mask(values: torch.Tensor, label: int) -> torch.Tensor:
+    """1 in an organ, 0 away from it, in between at its edge."""
+    return F.avg_pool2d((values == label).float(), 3, 1, 1)
 
 
 def _blur(pixels: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -16,7 +16,7 @@ from typing import Any
 
 
 from ..errors import FlareSegError
-from ..evaluation.held_out import read_checkpoint
+from ..evaluation.held_out import averaged_network
 from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..models.bundle import PRECISIONS, write_bundle
 from .loop import read_state
@@ -58,8 +58,8 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
         "output_exists", "output_unwritable"; as `failure_picture`, before anything is written.
     """
     state = read_state(checkpoint)
-    network, steps = read_checkpoint(checkpoint)
-    protocol = {**state["settings"], "steps": steps, "averaged_steps": state.get("averaged_steps", [])}
+    network = averaged_network(state)
+    protocol = {**state["settings"], "steps": state["step"], "averaged_steps": state.get("averaged_steps", [])}
     planned = starter_bundle(training=provenance(protocol, data, rows))
     described = {f.name: getattr(planned, f.name) for f in fields(planned)
                  if f.name not in ("folder", "network", "weights_sha256")}

@@ -69,5 +69,5 @@ def visceral_fat(tissues: Tissues) -> Mask:
     wall = ndimage.binary_dilation(wall, _IN_PLANE, iterations=2)  # it has gaps
     skin = tissues == Tissue.SKIN
     open_ = (np.isin(tissues, (Tissue.FAT, Tissue.OUTSIDE)) & ~wall) | skin
-    outer = ndimage.binary_propagation(skin, np.broadcast_to(_IN_PLANE, (1, 3, 3)), mask=open_)
+    outer = ndimage.binary_propagation(skin, _IN_PLANE, mask=open_)
     return (tissues == Tissue.FAT) & ~ndimage.binary_dilation(outer, _IN_PLANE, iterations=3)
