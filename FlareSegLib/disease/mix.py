@@ -86,6 +86,17 @@ def default_mix(known: Container[str]) -> Mix:
     return replace(DEFAULT_MIX, entries=tuple(entry for entry in DEFAULT_MIX.entries if entry.disease in known))
 
 
+def alike(mix: Mix) -> Mix:
+    """Return a mix of the same diseases, each as often as the others.
+
+    Examples
+    --------
+    >>> {entry.weight for entry in alike(DEFAULT_MIX).entries}
+    {1.0}
+    """
+    return replace(mix, entries=tuple(replace(entry, weight=1.0) for entry in mix.entries))
+
+
 def read_mix(path: str | Path, find: Find) -> Mix:
     """Read a mix.
 

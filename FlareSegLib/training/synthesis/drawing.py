@@ -209,12 +209,15 @@ def _diseased(made: MadeCase, mix: SynthesisMix, rng: np.random.Generator) -> Ma
     if rng.random() >= mix.diseased:
         return made
     from ...disease.catalogue import DISEASES, find
-    from ...disease.mix import default_mix, draw_operations
+    from ...disease.mix import alike, default_mix, draw_operations
     from ...disease.simulation import ready_scene, simulate
 
+    diseases = default_mix(DISEASES)
+    if mix.diseases_alike > 0 and rng.random() < mix.diseases_alike:
+        diseases = alike(diseases)
     try:
         scene = ready_scene(made.case)
-        operations = draw_operations(default_mix(DISEASES), scene, rng, find)
+        operations = draw_operations(diseases, scene, rng, find)
         found = simulate(made.case, operations, find, skip=True, scene=scene)
     except FlareSegError as error:
         if error.code not in ("disease_not_placed", "bad_disease_case"):

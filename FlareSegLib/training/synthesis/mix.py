@@ -25,6 +25,9 @@ class SynthesisMix:
         That each of liver, pancreas and kidneys is another patient's.
     diseased : float
         That diseases of the catalogue are put into a case.
+    diseases_alike : float
+        That a diseased case's are drawn from all diseases alike, and not as `disease.mix.DEFAULT_MIX` weighs them: a
+        disease that is rare there would be in no case of a small set.
     organ_shift : float
         That a transferred case's organs are shifted in HU (each of them with half a chance).
     phantom_host, icrp_host : float
@@ -41,6 +44,7 @@ class SynthesisMix:
     synthetic: float = 0.25
     transplanted: float = 0.4
     diseased: float = 0.3
+    diseases_alike: float = 0.0
     organ_shift: float = 0.3
     phantom_host: float = 0.05
     icrp_host: float = 0.2

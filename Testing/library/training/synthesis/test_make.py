@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from FlareSegLib.disease.mix import draw_operations
 from FlareSegLib.errors import FlareSegError
 from FlareSegLib.models.bundle import load_network, read_bundle, write_bundle
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
@@ -74,6 +75,19 @@ def test_the_mix_says_whether_synthetic_cases_get_small_bowel(data, monkeypatch,
     monkeypatch.setattr(drawing, "with_small_bowel", look)
     made = drawing.draw_case(drawing.find_sources(data), replace(MIX, transferred=0.0, small_bowel=share), 5, 0)
     assert made.kind == "synthetic" and len(seen) == share
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_mix_says_whether_rare_diseases_come_as_often_as_common_ones(data, monkeypatch, share):
+    weights = []
+
+    def look(mix, scene, rng, find):
+        weights.extend(entry.weight for entry in mix.entries)
+        return draw_operations(mix, scene, rng, find)
+
+    monkeypatch.setattr("FlareSegLib.disease.mix.draw_operations", look)
+    drawing.draw_case(drawing.find_sources(data), replace(MIX, diseased=1.0, diseases_alike=share), 5, 0)
+    assert (len(set(weights)) == 1) == bool(share)
 
 
 def test_the_same_command_makes_nothing_anew_and_more_cases_are_added(made):
