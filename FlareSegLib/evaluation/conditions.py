@@ -199,9 +199,16 @@ def main(arguments: list[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(options.threads)
+    try:
+        print(tables(_evaluate(options)))
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+
+
+def _evaluate(options: argparse.Namespace) -> list[ConditionRow]:
     chosen = tuple(condition for condition in all_conditions() if condition is AS_IT_IS or any(
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
-    rows = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
+    rows: list[ConditionRow] = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
         def add(row: CaseFigures, steps: int = steps) -> None:
             rows.append({**row, "steps": steps})
@@ -211,7 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
         done = {(row["condition"], row["seed"]) for row in rows
                 if (row["case"], row["steps"]) == (entry["name"], steps)}
         evaluate_case(entry, options.data, network, chosen, options.draws, done, add)
-    print(tables(rows))
+    return rows
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from ..errors import FlareSegError
 from ..inference.device import choose_device
 from ..inference.segment import label_axial
 from ..networks.unet2d import UNet2D
@@ -34,15 +35,31 @@ NODE_MM = 4.0
 
 
 def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
-    """Return the averaged network of a training checkpoint and the steps it was trained for."""
+    """Return the averaged network of a training checkpoint and the steps it was trained for.
+
+    Raises
+    ------
+    FlareSegError
+        As `read_state` and `averaged_network`.
+    """
     state = read_state(path)
     return averaged_network(state), state["step"]
 
 
 def averaged_network(state: dict[str, Any]) -> UNet2D:
-    """Return the averaged network of what `read_state` has read."""
+    """Return the averaged network of what `read_state` has read.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_training_data" where it is of another network than the starter model's.
+    """
     network = UNet2D(STARTER_NETWORK)
-    network.load_state_dict(state["average"])
+    try:
+        network.load_state_dict(state["average"])
+    except RuntimeError as error:
+        raise FlareSegError("bad_training_data", "The checkpoint is of another network than the starter "
+                                                 "model's.") from error
     return network.eval()
 
 

@@ -14,6 +14,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from ..errors import FlareSegError
 from ..inference.postprocess import keep_largest_pieces
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
@@ -143,6 +144,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--note", default="", help="added to each row's training steps, for instance its recipe")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args(arguments)
+    try:
+        rows = _evaluate(options)
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
+    print(format_rows(rows), format_summaries(summaries(rows)), sep="\n\n")
+
+
+def _evaluate(options: argparse.Namespace) -> list[AccuracyRow]:
     rows: list[AccuracyRow] = []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
         rows += [{**row, "training": f"{steps} steps{options.note}"}
@@ -150,7 +159,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{entry['name']}: {rows[-1]['dice']}", flush=True)
         if options.json:
             write_json(options.json, rows, indent=1)
-    print(format_rows(rows), format_summaries(summaries(rows)), sep="\n\n")
+    return rows
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from typing import Any
 from ..errors import FlareSegError
 from ..evaluation.held_out import averaged_network
 from ..evaluation.result_rows import AccuracyRow, ConditionRow
-from ..models.bundle import PRECISIONS, write_bundle
+from ..models.bundle import PRECISIONS, read_bundle, write_bundle
 from .loop import read_state
 from .model_card import card_text
-from .provenance import TrainingData, licence_sentence, training_data
+from .provenance import TrainingData, begun_with, licence_sentence, training_data
 from .starter import VERSION, add_case_options, starter_bundle
 
 NAME, TITLE = "flareseg-lite", "FlareSeg lite (2.7 million parameters at 1.6 mm)"
@@ -46,7 +46,7 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     Parameters
     ----------
     data : dict
-        From `training_data`.
+        From `training_data`, or from `provenance.begun_with`.
     rows, conditions : list of dict
         Of `leave_one_out` and of `conditions`.
     pictures : tuple of Path or None
@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="the bundle; must not exist")
     parser.add_argument("--synthesis", type=Path, nargs="+", required=True, metavar="STORE",
                         help="what it was trained on")
+    parser.add_argument("--begun-with", type=Path, metavar="BUNDLE", help="what the training went on from")
     add_case_options(parser)
     parser.add_argument("--accuracy", type=Path, required=True, nargs="+", help="one or more; their rows are joined")
     parser.add_argument("--conditions", type=Path, nargs="*", default=[])
@@ -96,6 +97,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         data = training_data(options.synthesis, frozenset(options.leave_out), tuple(options.kinds),
                              frozenset(options.without))
+        if options.begun_with is not None:
+            data = begun_with(read_bundle(options.begun_with), data)
         card = export(options.checkpoint, options.folder, data, _rows(options.accuracy), _rows(options.conditions),
                       options.name, options.version, options.precision,
                       None if options.pictures is None else tuple(options.pictures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 from ..evaluation.conditions import condition_table, disease_table, stability_sentence, storage_sentence
 from ..evaluation.held_out import FAR_MM
@@ -30,7 +31,7 @@ A 2D U-Net: {parameters:,} parameters, whole axial slices at {spacing:g} mm on a
 
 ## What it was trained on
 
-{steps} steps of {samples} slices{averaged}: {cases}.
+{steps} steps of {samples} slices{averaged}: {cases}. {begun}
 "Silver" labels are the output of a published model that people looked at and judged good; they are **not** ground
 truth.
 
@@ -122,6 +123,7 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[ConditionRo
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
         steps=protocol["steps"], averaged=_averaged(protocol["averaged_steps"]),
         samples=protocol["batch"] * protocol["batches_per_step"],
+        begun=_begun(data, protocol),
         cases=", ".join(f"{count} {kind} cases" for kind, count in data["cases"].items()),
         sources="\n".join(_source(each) for each in (*data["cts"], *data["labels"])),
         seen=_seen(bundle), diseases=data["with_diseases"], ignored=data["with_ignored"],
@@ -144,6 +146,14 @@ def _averaged(steps: list[int]) -> str:
     if not steps:
         return ""
     return f" (the weights are the mean of those after {', '.join(map(str, steps[:-1]))} and {steps[-1]} steps)"
+
+
+def _begun(data: TrainingData, protocol: dict[str, Any]) -> str:
+    """What came before, where the training went on from a model."""
+    if "begun_with" not in data:
+        return ""
+    return (f"The first {protocol['begin']} steps are those of {data['begun_with']}; what it was trained on is counted "
+            "here, too.")
 
 
 def _seen(bundle: ModelBundle) -> str:

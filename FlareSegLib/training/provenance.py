@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from ..errors import FlareSegError
+from ..models.bundle import ModelBundle
 from .cases import read_case_list
 from .synthesis.make import Origin, read_origin
 from .synthesis.mix import KINDS
@@ -47,9 +48,11 @@ class TrainingData(TypedDict):
     """What a network was trained on: numbers of cases by kind, CTs, label maps.
 
     Of the cases, those with diseases, and those of which something beyond partial labels is ignored
-    (`synthesis.beyond`).
+    (`synthesis.beyond`). "begun_with" names a model that the training went on from; what that one was trained on is
+    counted, too.
     """
 
+    begun_with: NotRequired[str]
     cases: dict[str, int]
     with_diseases: int
     with_ignored: int
@@ -109,6 +112,37 @@ def _origins(stores: Sequence[Path], left_out: frozenset[str], kinds: tuple[str,
             else:
                 made.append(origin)
     return [*real.values(), *made]
+
+
+def begun_with(bundle: ModelBundle, data: TrainingData) -> TrainingData:
+    """Return `data` and what a model was trained on that the training went on from; a real CT of both counts once.
+
+    Raises
+    ------
+    FlareSegError
+        "bad_training_data" for a model that does not tell what it was trained on.
+    """
+    before: TrainingData | None = bundle.training.get("data")
+    if before is None:
+        raise FlareSegError("bad_training_data", f"{bundle.folder} does not tell what it was trained on.")
+    real_twice = min(each["cases"].get("real", 0) for each in (before, data))
+    cases = {kind: before["cases"].get(kind, 0) + data["cases"].get(kind, 0) for kind in KINDS}
+    cases["real"] -= real_twice
+    cts_of = Counter(entry["patient"] for entry in read_case_list()) if real_twice else Counter[str]()
+    return {"begun_with": f"{bundle.name} {bundle.version}", "cases": {kind: n for kind, n in cases.items() if n},
+            "with_diseases": before["with_diseases"] + data["with_diseases"],
+            "with_ignored": before["with_ignored"] + data["with_ignored"],
+            "cts": _both(before["cts"], data["cts"], cts_of), "labels": _both(before["labels"], data["labels"], {})}
+
+
+def _both(before: list[UsedSource], now: list[UsedSource], twice: Mapping[str, int]) -> list[UsedSource]:
+    """Sources of two trainings; `twice` tells how many cases of one that both have are the same."""
+    joined = {each["name"]: each for each in before}
+    for each in now:
+        known = joined.get(each["name"])
+        more = known["cases"] - twice.get(each["name"], 0) if known else 0
+        joined[each["name"]] = {**each, "cases": each["cases"] + more}
+    return list(joined.values())
 
 
 def licence_sentence(data: TrainingData) -> str:

@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from FlareSegLib.evaluation import conditions, held_out, leave_one_out
 from FlareSegLib.evaluation.held_out import read_checkpoint
 from FlareSegLib.evaluation.leave_one_out import evaluate_case, format_rows, format_summaries, summaries
 from FlareSegLib.inference.device import choose_device
@@ -78,3 +79,16 @@ def test_a_checkpoint_comes_back_as_its_averaged_network_with_its_steps(tmp_path
     back, steps = read_checkpoint(tmp_path / "a.pt")
     assert steps == 7 and not back.training
     assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), network.state_dict().values()))
+
+
+@pytest.mark.parametrize("script", [leave_one_out, conditions])
+@pytest.mark.parametrize("damage, sentence", [
+    (lambda path: path.write_bytes(b"no checkpoint"), "is no checkpoint, or a damaged one"),
+    (lambda path: torch.save({"average": {"other": torch.zeros(1)}, "step": 7}, path), "of another network")])
+def test_a_wrong_checkpoint_gets_one_sentence(script, damage, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(held_out, "read_case_list", lambda: [ENTRY])
+    damage(tmp_path / "without_nobody.pt")
+    with pytest.raises(SystemExit):
+        script.main([str(tmp_path), str(tmp_path), "--json", str(tmp_path / "rows.json")])
+    told = capsys.readouterr().err
+    assert sentence in told and len(told.splitlines()) == 1

@@ -61,6 +61,14 @@ def test_the_bundle_loads_and_its_card_has_the_figures_of_the_files(checkpoint, 
     assert "CC BY-NC-SA 4.0 (KiTS19)" in bundle.licence and bundle.licence in " ".join(card.split())
 
 
+def test_the_card_tells_what_the_training_went_on_from(checkpoint, tmp_path):
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save({**state, "settings": {**state["settings"], "begin": 3210}}, tmp_path / "later.pt")
+    data = {**DATA, "begun_with": "flareseg-lite 0.0.9"}
+    card = export(tmp_path / "later.pt", tmp_path / "lite", data, ROWS, []).read_text("utf-8")
+    assert "The first 3210 steps are those of flareseg-lite 0.0.9" in " ".join(card.split())
+
+
 def test_without_conditions_the_card_does_not_speak_of_them(checkpoint, tmp_path):
     card = export(checkpoint, tmp_path / "lite", DATA, ROWS, []).read_text("utf-8")
     assert "How far that lasts" not in card and "hcc |" not in card

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from FlareSegLib.errors import FlareSegError
-from FlareSegLib.training.provenance import licence_sentence, training_data
+from FlareSegLib.training.provenance import begun_with, licence_sentence, training_data
 from FlareSegLib.training.raw_data import find_raw_dataset
+from FlareSegLib.training.starter import starter_bundle
 from FlareSegLib.training.store_building import build_store
 from FlareSegLib.training.synthesis.mix import SynthesisMix
 
@@ -61,3 +62,19 @@ def test_a_source_of_unknown_terms_is_refused(store):
     with pytest.raises(FlareSegError, match="somebody/1") as caught:
         training_data([store({"a": {**ORIGINS["c"], "target": "somebody/1"}})])
     assert caught.value.code == "bad_training_data"
+
+
+def test_what_a_model_was_trained_on_that_a_training_went_on_from_counts_too_and_a_real_ct_once(store):
+    folder = store()
+    before, now = training_data([folder]), training_data([folder], frozenset({"ircad01"}))
+    data = begun_with(replace(starter_bundle(training={"data": before}), version="0.0.9"), now)
+    assert data["begun_with"] == "flareseg-lite 0.0.9"
+    assert data["cases"] == {"real": 2, "transferred": 2, "synthetic": 2}
+    assert data["with_diseases"] == data["with_ignored"] == 2
+    assert {each["name"]: each["cases"] for each in data["cts"]} == {"ircad01": 1, "hcctace006": 3}
+    assert {each["name"]: each["cases"] for each in data["labels"]}["btcv30"] == 4
+
+
+def test_a_model_that_does_not_tell_what_it_was_trained_on_is_refused(store):
+    with pytest.raises(FlareSegError, match="does not tell"):
+        begun_with(starter_bundle(), training_data([store()]))
