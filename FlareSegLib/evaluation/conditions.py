@@ -9,13 +9,13 @@ where it was stopped. One row takes about as long as segmenting the CT, with thi
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 
+from ..disease.document import read_document
 from ..errors import FlareSegError
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
@@ -208,7 +208,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _evaluate(options: argparse.Namespace) -> list[ConditionRow]:
     chosen = tuple(condition for condition in all_conditions() if condition is AS_IT_IS or any(
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
-    rows: list[ConditionRow] = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else []
+    rows: list[ConditionRow] = read_document(options.json) if options.json.exists() else []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
         def add(row: CaseFigures, steps: int = steps) -> None:
             rows.append({**row, "steps": steps})
@@ -218,6 +218,8 @@ def _evaluate(options: argparse.Namespace) -> list[ConditionRow]:
         done = {(row["condition"], row["seed"]) for row in rows
                 if (row["case"], row["steps"]) == (entry["name"], steps)}
         evaluate_case(entry, options.data, network, chosen, options.draws, done, add)
+    if not rows:
+        raise FlareSegError("not_found", f"{options.runs} holds no without_PATIENT.pt of these CTs.")
     return rows
 
 

@@ -159,6 +159,8 @@ def _evaluate(options: argparse.Namespace) -> list[AccuracyRow]:
         print(f"{entry['name']}: {rows[-1]['dice']}", flush=True)
         if options.json:
             write_json(options.json, rows, indent=1)
+    if not rows:
+        raise FlareSegError("not_found", f"{options.runs} holds no without_PATIENT.pt of these CTs.")
     return rows
 
 

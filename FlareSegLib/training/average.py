@@ -24,7 +24,7 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
     Raises
     ------
     FlareSegError
-        "output_exists"; as `read_state`; "bad_training_data" for checkpoints of different networks.
+        "output_exists"; as `read_state`; "bad_training_data" for checkpoints of different networks or runs.
     """
     if out.exists():
         raise FlareSegError("output_exists", f"{out} exists already; remove it or choose another name.")
@@ -32,9 +32,13 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
     weights = [state["average"] for state in states]
     if len({tuple((name, value.shape) for name, value in each.items()) for each in weights}) > 1:
         raise FlareSegError("bad_training_data", "The checkpoints are of different networks.")
+    if len({state["settings"].get("begin", 0) for state in states}) > 1:
+        raise FlareSegError("bad_training_data", "The checkpoints are of different runs: they began with different "
+                                                 "weights.")
     mean = {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
     steps = [state["step"] for state in states]
-    write_checkpoint(out, {**states[-1], "average": mean, "averaged_steps": steps})
+    write_checkpoint(out, {**states[-1], "average": mean, "averaged_steps": steps,
+                           "patients": sorted({name for state in states for name in state.get("patients", ())})})
     return steps
 
 

@@ -94,6 +94,11 @@ def read_case_list(path: Path = STARTER_CASES) -> list[CaseEntry]:
     return json.loads(Path(path).read_text(encoding="utf-8"))["cases"]
 
 
+def case_patients() -> tuple[str, ...]:
+    """Return the patients of the starter's case list: those who can be left out."""
+    return tuple(dict.fromkeys(entry["patient"] for entry in read_case_list()))
+
+
 def read_case_labels(entry: CaseEntry, root: Path) -> Volume:
     """Return an entry's labels on its CT's grid; a manual liver replaces the silver one."""
     labels = read_label_map(root / entry["name"] / entry["labels"])

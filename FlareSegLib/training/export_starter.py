@@ -9,16 +9,17 @@ them, from the checkpoint and from the training sets; the licence follows from w
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 
+from ..disease.document import read_document
 from ..errors import FlareSegError
 from ..evaluation.held_out import averaged_network
 from ..evaluation.result_rows import AccuracyRow, ConditionRow
 from ..models.bundle import PRECISIONS, read_bundle, write_bundle
+from .cases import case_patients
 from .loop import read_state
 from .model_card import card_text
 from .provenance import TrainingData, begun_with, licence_sentence, training_data
@@ -55,9 +56,11 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     Raises
     ------
     FlareSegError
-        "output_exists", "output_unwritable"; as `failure_picture`, before anything is written.
+        "output_exists", "output_unwritable"; "bad_training_data" where the checkpoint was trained on other data than
+        `data`; as `failure_picture`. Before anything is written.
     """
     state = read_state(checkpoint)
+    _check(checkpoint, state, data, name, version)
     network = averaged_network(state)
     protocol = {**state["settings"], "steps": state["step"], "averaged_steps": state.get("averaged_steps", [])}
     planned = starter_bundle(training=provenance(protocol, data, rows))
@@ -76,6 +79,23 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     card = folder / "README.md"
     card.write_text(card_text(bundle, parameters, conditions, shown and shown[1]), encoding="utf-8")
     return card
+
+
+def _check(checkpoint: Path, state: dict[str, Any], data: TrainingData, name: str, version: str) -> None:
+    """Refuse to say of a checkpoint that it was trained on data that it was not trained on."""
+    begun, before = state["settings"].get("begin", 0), data.get("begun_with")
+    if begun and before is None:
+        raise FlareSegError("bad_training_data", f"The first {begun} steps of {checkpoint} are another model's; tell "
+                                                 "with --begun-with which one, for what it was trained on counts.")
+    if before is not None and begun != data["steps_before"]:
+        raise FlareSegError("bad_training_data", f"{before} was trained for {data['steps_before']} steps, but "
+                                                 f"{checkpoint} went on from {begun}.")
+    if before == f"{name} {version}":
+        raise FlareSegError("bad_option", f"{before} is what the training went on from; give another --version.")
+    unnamed = set(state.get("patients", ())).intersection(case_patients()) - {each["name"] for each in data["cts"]}
+    if unnamed:
+        raise FlareSegError("bad_training_data", f"{checkpoint} was trained on {', '.join(sorted(unnamed))}, too; give "
+                                                 "the --leave-out and --synthesis that it was trained with.")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -108,7 +128,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _rows(files: list[Path]) -> list[Any]:
-    return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
+    return [row for file in files for row in _list(read_document(file), file)]
+
+
+def _list(rows: Any, file: Path) -> list[Any]:
+    if isinstance(rows, list) and all(isinstance(row, dict) and {"case", "dice", "nsd"} <= row.keys() for row in rows):
+        return rows
+    raise FlareSegError("unreadable", f"{file} holds no rows of leave_one_out or conditions.")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError  # what torch raises; nothing is unpickled here
@@ -92,7 +92,8 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
     # One slice a forward pass: its activations stay in the cache, and its instance normalisation runs channels-last
     replace_norms(net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]  # not declared by torch
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    first, begin = _resume(checkpoint, net, average, optimiser)
+    first, begin, patients = _resume(checkpoint, net, average, optimiser)
+    patients |= {case.patient for case in cases}
     settings, mean_loss = replace(settings, begin=begin), None
     offsets_mm = tuple(offset * spacing for offset in spec.offsets)
     started = time.monotonic()
@@ -103,22 +104,23 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
         _average(average, net, settings.kept(step))
         mean_loss = loss if mean_loss is None else 0.95 * mean_loss + 0.05 * loss
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
-            _save(checkpoint, net, average, optimiser, step + 1, settings)
+            _save(checkpoint, net, average, optimiser, step + 1, settings, patients)
             if settings.keep_every and (step + 1) % settings.keep_every == 0:
                 kept = checkpoint.with_stem(f"{checkpoint.stem}-{step + 1}")
-                _save(kept, net, average, optimiser, step + 1, settings)
+                _save(kept, net, average, optimiser, step + 1, settings, patients)
             rate = (time.monotonic() - started) / (step + 1 - first)
             log(f"step {step + 1}/{settings.steps} loss {mean_loss:.4f} {rate:.2f} s/step", flush=True)
     return average
 
 
-def begin_with(network: UNet2D, steps: int, settings: TrainingSettings, checkpoint: Path) -> None:
+def begin_with(network: UNet2D, steps: int, settings: TrainingSettings, checkpoint: Path,
+               patients: Collection[str] = ()) -> None:
     """Write a checkpoint from which `train` goes on with a network's weights, after the `steps` that they have seen.
 
-    The optimiser's momentum begins anew, and its rate rises again.
+    `patients` are those whom they have seen. The optimiser's momentum begins anew, and its rate rises again.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    _save(checkpoint, network, network, optimiser, steps, replace(settings, begin=steps))
+    _save(checkpoint, network, network, optimiser, steps, replace(settings, begin=steps), patients)
 
 
 def seeing_neighbours(network: UNet2D, spec: UNet2DSpec) -> UNet2D:
@@ -178,9 +180,11 @@ def _average(average: UNet2D, net: UNet2D, kept: float) -> None:
         mean.lerp_(value.detach(), 1 - kept)
 
 
-def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer) -> tuple[int, int]:
+def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer
+            ) -> tuple[int, int, set[str]]:
+    """The steps that were done, how many of them before, and the patients that were seen; nothing for no checkpoint."""
     if not checkpoint.exists():
-        return 0, 0
+        return 0, 0, set()
     state = read_state(checkpoint)
     try:
         net.load_state_dict(state["network"])
@@ -189,13 +193,14 @@ def _resume(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.opt
     except (KeyError, RuntimeError, ValueError) as error:
         raise FlareSegError("bad_training_data", f"{checkpoint} is of another network than the one to be trained; "
                                                  "choose another name.") from error
-    return state["step"], state["settings"].get("begin", 0)
+    return state["step"], state["settings"].get("begin", 0), set(state.get("patients", ()))
 
 
 def _save(checkpoint: Path, net: UNet2D, average: UNet2D, optimiser: torch.optim.Optimizer, step: int,
-          settings: TrainingSettings) -> None:
+          settings: TrainingSettings, patients: Collection[str]) -> None:
     write_checkpoint(checkpoint, {"network": net.state_dict(), "average": average.state_dict(),
-                                  "optimiser": optimiser.state_dict(), "step": step, "settings": asdict(settings)})
+                                  "optimiser": optimiser.state_dict(), "step": step, "settings": asdict(settings),
+                                  "patients": sorted(patients)})
 
 
 def write_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:

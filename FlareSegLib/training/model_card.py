@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
 
 from ..evaluation.conditions import condition_table, disease_table, stability_sentence, storage_sentence
 from ..evaluation.held_out import FAR_MM
@@ -40,8 +39,8 @@ truth.
 {sources}
 
 Synthetic cases have a drawn image over the organs of a label map; transferred cases have a real CT's image, warped onto
-them. Diseases are simulated in {diseases} cases. Labels of the pancreas that are known to be partial are not taken
-for whole: in {ignored} cases, what an earlier version found in one piece with them and they call background is ignored.
+them. Diseases are simulated in {diseases} cases. In {ignored} cases labels of the pancreas are known to be partial:
+what an earlier version found in one piece with them and they call background is ignored there.
 
 ## How well it agrees with the labels
 
@@ -123,11 +122,11 @@ def card_text(bundle: ModelBundle, parameters: int, conditions: list[ConditionRo
         parameters=parameters, spacing=bundle.working_spacing[0], rows=bundle.grid[0], columns=bundle.grid[1],
         steps=protocol["steps"], averaged=_averaged(protocol["averaged_steps"]),
         samples=protocol["batch"] * protocol["batches_per_step"],
-        begun=_begun(data, protocol),
+        begun=_begun(data),
         cases=", ".join(f"{count} {kind} cases" for kind, count in data["cases"].items()),
         sources="\n".join(_source(each) for each in (*data["cts"], *data["labels"])),
         seen=_seen(bundle), diseases=data["with_diseases"], ignored=data["with_ignored"],
-        unseen=_unseen(data, rows), accuracy=format_rows(rows), least=LEAST_PATIENTS,
+        unseen=_unseen(data, rows, protocol["steps"]), accuracy=format_rows(rows), least=LEAST_PATIENTS,
         means=format_summaries(summaries(rows)), conditions=_conditions(conditions),
         results=sum("warnings" in row for row in (*rows, *conditions)),
         of_what=", those under other conditions included" if conditions else "",
@@ -148,12 +147,12 @@ def _averaged(steps: list[int]) -> str:
     return f" (the weights are the mean of those after {', '.join(map(str, steps[:-1]))} and {steps[-1]} steps)"
 
 
-def _begun(data: TrainingData, protocol: dict[str, Any]) -> str:
+def _begun(data: TrainingData) -> str:
     """What came before, where the training went on from a model."""
     if "begun_with" not in data:
         return ""
-    return (f"The first {protocol['begin']} steps are those of {data['begun_with']}; what it was trained on is counted "
-            "here, too.")
+    return (f"The first {data['steps_before']} steps are those of {data['begun_with']}; what it was trained on is "
+            "counted here, too.")
 
 
 def _seen(bundle: ModelBundle) -> str:
@@ -166,7 +165,9 @@ def _seen(bundle: ModelBundle) -> str:
             "labels the middle one. ")
 
 
-def _unseen(data: TrainingData, rows: list[AccuracyRow]) -> str:
+def _unseen(data: TrainingData, rows: list[AccuracyRow], steps: int) -> str:
+    if not any(row["training"].startswith(f"{steps} steps") for row in rows):
+        return "None of these networks is the shipped one, which was trained for other steps."
     trained_on = {each["name"] for each in data["cts"]}
     unseen = dict.fromkeys(row["patient"] for row in rows if row["patient"] not in trained_on)
     if unseen:

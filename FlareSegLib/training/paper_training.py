@@ -57,7 +57,10 @@ def prepare_store(data: str | Path, folder: Path, working_spacing: float | None 
     """
     data = Path(data)
     if (data / STORE_FILE).is_file():
-        return open_store(data)
+        store = open_store(data)
+        if not store.cases:
+            raise FlareSegError("bad_training_data", f"The slice store {data} holds no complete case; make it again.")
+        return store
     if data.is_file():
         return open_store(folder) if folder.exists() else unpack(data, folder)
     dataset = find_raw_dataset(data)

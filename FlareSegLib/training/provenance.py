@@ -48,11 +48,12 @@ class TrainingData(TypedDict):
     """What a network was trained on: numbers of cases by kind, CTs, label maps.
 
     Of the cases, those with diseases, and those of which something beyond partial labels is ignored
-    (`synthesis.beyond`). "begun_with" names a model that the training went on from; what that one was trained on is
-    counted, too.
+    (`synthesis.beyond`). "begun_with" names a model that the training went on from, after its "steps_before";
+    what that one was trained on is counted, too.
     """
 
     begun_with: NotRequired[str]
+    steps_before: NotRequired[int]
     cases: dict[str, int]
     with_diseases: int
     with_ignored: int
@@ -123,13 +124,14 @@ def begun_with(bundle: ModelBundle, data: TrainingData) -> TrainingData:
         "bad_training_data" for a model that does not tell what it was trained on.
     """
     before: TrainingData | None = bundle.training.get("data")
-    if before is None:
+    if before is None or "protocol" not in bundle.training:
         raise FlareSegError("bad_training_data", f"{bundle.folder} does not tell what it was trained on.")
     real_twice = min(each["cases"].get("real", 0) for each in (before, data))
     cases = {kind: before["cases"].get(kind, 0) + data["cases"].get(kind, 0) for kind in KINDS}
     cases["real"] -= real_twice
     cts_of = Counter(entry["patient"] for entry in read_case_list()) if real_twice else Counter[str]()
-    return {"begun_with": f"{bundle.name} {bundle.version}", "cases": {kind: n for kind, n in cases.items() if n},
+    return {"begun_with": f"{bundle.name} {bundle.version}", "steps_before": bundle.training["protocol"]["steps"],
+            "cases": {kind: n for kind, n in cases.items() if n},
             "with_diseases": before["with_diseases"] + data["with_diseases"],
             "with_ignored": before["with_ignored"] + data["with_ignored"],
             "cts": _both(before["cts"], data["cts"], cts_of), "labels": _both(before["labels"], data["labels"], {})}

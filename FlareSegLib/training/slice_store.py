@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,11 +112,11 @@ class StoredCase:
 
     @cached_property
     def _image(self) -> blosc2.NDArray:
-        return _open(self._folder / f"{self.record.name}.image.b2nd")
+        return open_array(self._folder / f"{self.record.name}.image.b2nd")
 
     @cached_property
     def _labels(self) -> blosc2.NDArray:
-        return _open(self._folder / f"{self.record.name}.labels.b2nd")
+        return open_array(self._folder / f"{self.record.name}.labels.b2nd")
 
     def __getstate__(self) -> dict[str, Any]:  # for worker processes: they open the files themselves
         return {"record": self.record, "_folder": self._folder, "_hu": self._hu}
@@ -174,8 +175,7 @@ def write_case(folder: Path, record: CaseRecord, slices: Iterable[tuple[np.ndarr
 
     The record comes last: where it is, the rest is complete.
     """
-    import blosc2
-
+    blosc2 = _packing()
     paths = [folder / f"{record.name}.{part}.b2nd" for part in ("image", "labels")]
     partial = [path.with_name(f".{os.getpid()}.{path.name}") for path in paths]
     found: dict[int, list[int]] = {}
@@ -204,8 +204,9 @@ def claim_store(folder: Path, description: StoreDescription) -> None:
     Raises
     ------
     FlareSegError
-        "output_exists".
+        "output_exists"; "missing_package", before anything is written.
     """
+    _packing()
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / STORE_FILE).exists():
         try:
@@ -229,11 +230,31 @@ def stored_sources(folder: Path, name: str) -> tuple[tuple[int, int], ...] | Non
         return None
 
 
-def _open(path: Path) -> blosc2.NDArray:
-    import blosc2
+def open_array(path: Path) -> blosc2.NDArray:
+    """Open an array of a case, read from disk when it is indexed.
 
-    # One thread: a worker process that is forked after a read would wait for ever for threads that it did not inherit.
-    return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
+    Raises
+    ------
+    FlareSegError
+        "bad_training_data" for a damaged one, "missing_package".
+    """
+    blosc2 = _packing()
+    try:
+        # One thread: a worker that is forked after a read would wait for ever for threads that it did not inherit.
+        return blosc2.open(str(path), mode="r", mmap_mode="r", dparams=blosc2.DParams(nthreads=1))
+    except (OSError, RuntimeError) as error:
+        raise FlareSegError("bad_training_data", f"{path} is damaged; remove the case's files and let it be made "
+                                                 "again.") from error
+
+
+def _packing() -> ModuleType:
+    """The library that packs slices."""
+    try:
+        import blosc2
+    except ImportError as error:
+        raise FlareSegError("missing_package", "Training sets need blosc2; install it with: "
+                                               'pip install -c constraints.txt -e ".[train]".') from error
+    return blosc2
 
 
 def _read_description(folder: Path) -> StoreDescription:

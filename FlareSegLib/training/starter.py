@@ -14,7 +14,7 @@ from ..models.bundle import ModelBundle, load_network, read_bundle
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..organs import FLARE_ORGANS
 from ..preprocessing.normalisation import FLARE21_NORMALISATION
-from .cases import TrainingCase, load_case, read_case_list
+from .cases import TrainingCase, case_patients, load_case, read_case_list
 from .loop import TrainingSettings, begin_with, seeing_neighbours, train
 from .synthesis.mix import KINDS
 
@@ -40,7 +40,8 @@ def starter_bundle(folder: Path = Path(), training: dict[str, Any] | None = None
 
 def add_case_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which cases are trained on; the export of a trained model takes the same."""
-    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT", help="train on all other patients")
+    parser.add_argument("--leave-out", nargs="*", default=[], choices=case_patients(), metavar="PATIENT",
+                        help="train on all other patients")
     parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of the training sets; default all")
     parser.add_argument("--without", nargs="*", default=[], choices=("diseases", "donors"), help="leave made cases out "
                         "that have any")
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     add_case_options(parser)
-    parser.add_argument("--steps", type=int, default=TrainingSettings.steps)
+    parser.add_argument("--steps", type=int, default=TrainingSettings.steps, help="in all: those of --begin-with and of the "
+                        "checkpoint count, too (default %(default)s)")
     parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS",
                         help="the last so many with a falling rate; "
                         "without them the same command with more --steps goes on (default 0)")
@@ -91,11 +93,18 @@ def _begin(folder: Path, settings: TrainingSettings, checkpoint: Path) -> None:
     bundle = read_bundle(folder)
     if bundle.network not in (STARTER_NETWORK, replace(STARTER_NETWORK, in_channels=1, slice_step=1)):
         raise FlareSegError("bad_option", f"{folder} holds another network than the one to be trained.")
+    if not {"protocol", "data"} <= bundle.training.keys():
+        raise FlareSegError("bad_option", f"{folder} does not tell what it was trained on.")
+    done = bundle.training["protocol"]["steps"]
+    if settings.steps <= done:
+        raise FlareSegError("bad_option", f"{folder} has been trained for {done} steps; --steps counts them, so give "
+                                          "more.")
     network = load_network(bundle)
     assert isinstance(network, UNet2D), "of that description"
     if network.spec != STARTER_NETWORK:
         network = seeing_neighbours(network, STARTER_NETWORK)
-    begin_with(network, bundle.training["protocol"]["steps"], settings, checkpoint)
+    seen = [each["name"] for each in bundle.training["data"]["cts"]]
+    begin_with(network, done, settings, checkpoint, seen)
 
 
 if __name__ == "__main__":

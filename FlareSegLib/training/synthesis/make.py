@@ -27,7 +27,7 @@ from ...organs import FLARE_ORGANS
 from ...volumes.orientation import to_axial
 from ...volumes.reading import read_volume
 from ...volumes.volume import Volume
-from ..cases import CaseEntry, read_case_labels, read_case_list
+from ..cases import CaseEntry, case_patients, read_case_labels, read_case_list
 from ..fingerprint import histogram
 from ..json_files import write_json
 from ..slice_store import CaseRecord, HuCode, StoreDescription, claim_store, stored_sources, write_case
@@ -204,15 +204,21 @@ def _write_case(out: Path, name: str, image: Volume, labels: Volume, origin: Ori
     write_case(out, record, slices, HuCode())
 
 
+def _count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError("not a number of cases")
+    return number
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run this script; without `arguments`, with those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="slice store: a new folder, or one to go on with")
     parser.add_argument("--data", type=Path, required=True, help="folder with ct/ and labels/")
-    parser.add_argument("--cases", type=int, default=200, help="transferred and synthetic ones (default %(default)s)")
+    parser.add_argument("--cases", type=_count, default=200, help="transferred and synthetic (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mix", type=Path, help="JSON file with shares and probabilities; see synthesis/mix.py")
-    parser.add_argument("--leave-out", nargs="*", default=[], metavar="PATIENT",
+    parser.add_argument("--leave-out", nargs="*", default=[], choices=case_patients(), metavar="PATIENT",
                         help="take nothing from these patients")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each takes some 1.5 GB")
     options = parser.parse_args(arguments)

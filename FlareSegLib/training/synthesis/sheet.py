@@ -31,14 +31,19 @@ def write_sheet(store: Path, file: Path, kinds: tuple[str, ...] = (), most: int 
     Raises
     ------
     FlareSegError
-        "not_found" where there is no store; "output_unwritable", "output_exists".
+        "not_found" where there is no store, "bad_training_data" where it holds no case; "output_unwritable",
+        "output_exists".
     """
     from ...results.writing import atomic_path
 
+    if file.exists():
+        raise FlareSegError("output_exists", f"{file} exists already; choose another name.")
     cases = [case for case in open_store(store).cases if not kinds or case.record.name.split("_")[0] in kinds]
+    if not cases:
+        raise FlareSegError("bad_training_data", f"{store} holds no such case.")
     chosen = [cases[n] for n in np.unique(np.linspace(0, len(cases) - 1, min(most, len(cases))).astype(int))]
     rows = [_row(store, case) for case in chosen]
-    with atomic_path(file, overwrite=True) as partial:
+    with atomic_path(file) as partial:
         _stacked(rows).save(partial)
 
 

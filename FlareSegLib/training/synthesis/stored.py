@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import FlareSegError
 from ..cases import TrainingCase
-from ..slice_store import CaseRecord, SliceStore, open_store
+from ..slice_store import CaseRecord, SliceStore, open_array, open_store
 from .make import PLAN_FILE, Origin, read_origin
 from .mix import KINDS, SynthesisMix, mix_from
-
-if TYPE_CHECKING:
-    import blosc2
 
 #: Arrays that are open at once: systems allow a process a thousand files or so.
 MOST_OPEN = 128
@@ -113,8 +109,4 @@ class DiskSlices:
         return _opened(self._path)[place]
 
 
-@lru_cache(maxsize=MOST_OPEN)
-def _opened(path: Path) -> blosc2.NDArray:
-    import blosc2
-
-    return blosc2.open(str(path), mode="r", mmap_mode="r")
+_opened = lru_cache(maxsize=MOST_OPEN)(open_array)

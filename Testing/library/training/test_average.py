@@ -38,6 +38,21 @@ def test_checkpoints_of_different_networks_are_refused(checkpoints, tmp_path):
     assert caught.value.code == "bad_training_data" and not (tmp_path / "mean.pt").exists()
 
 
+def test_checkpoints_that_began_with_different_weights_are_refused(checkpoints, tmp_path):
+    state = torch.load(checkpoints[1], weights_only=True)
+    torch.save({**state, "settings": {"begin": 50}}, checkpoints[1])
+    with pytest.raises(FlareSegError, match="different runs"):
+        average_checkpoints(checkpoints, tmp_path / "mean.pt")
+    assert not (tmp_path / "mean.pt").exists()
+
+
+def test_all_patients_that_any_of_them_has_seen_are_named(checkpoints, tmp_path):
+    for path, seen in zip(checkpoints, (["a"], ["a", "b"], ["a"])):
+        torch.save({**torch.load(path, weights_only=True), "patients": seen}, path)
+    average_checkpoints(checkpoints, tmp_path / "mean.pt")
+    assert torch.load(tmp_path / "mean.pt", weights_only=True)["patients"] == ["a", "b"]
+
+
 @pytest.mark.parametrize("content, code", [(None, "not_found"), (b"", "bad_training_data"),
                                            (b"no checkpoint", "bad_training_data")])
 def test_what_is_no_checkpoint_is_named(checkpoints, tmp_path, content, code):

@@ -12,6 +12,7 @@ from FlareSegLib.evaluation import failures
 from FlareSegLib.models.bundle import load_network, read_bundle
 from FlareSegLib.networks.unet2d import UNet2D
 from FlareSegLib.phantom.phantom import make_phantom
+from FlareSegLib.training import export_starter
 from FlareSegLib.training.export_starter import export
 from FlareSegLib.training.starter import STARTER_NETWORK
 
@@ -22,7 +23,7 @@ DATA = {"cases": {"real": 2, "synthetic": 31}, "with_diseases": 13, "with_ignore
 
 
 def row(case, dice, **more):
-    return {"case": case, "patient": case, "contrast": True, "slice_spacing_mm": 2.5, "training": "7 steps",
+    return {"case": case, "patient": case, "contrast": True, "slice_spacing_mm": 2.5, "training": "4321 steps",
             "reference": "silver", "dice": dice, "nsd": {organ: 0.0421 for organ in dice}, "warnings": {},
             "wrong_side_ml": {"liver": 0.0, "spleen": 0.0}, **more}
 
@@ -49,7 +50,7 @@ def test_the_bundle_loads_and_its_card_has_the_figures_of_the_files(checkpoint, 
     bundle = read_bundle(tmp_path / "lite")
     assert bundle.name == "flareseg-lite" and bundle.training["data"] == DATA
     load_network(bundle)
-    for text in ("2,682,656", "with 4 neighbours, 3.2 mm from one to the next", "in 11 cases",
+    for text in ("2,682,656", "with 4 neighbours, 3.2 mm from one to the next", "In 11 cases",
                  "4321 steps of 8 slices (the weights are the mean of those after 1000, 2000 and 4321 steps)",
                  "2 real cases, 31 synthetic cases", "in 13 cases",
                  "0.912 / 0.042", "0.322 / 0.042", "0.846 (-0.067)", "| hcc | liver | 1 | 0.912 | 0.765 | -0.147 |",
@@ -61,12 +62,48 @@ def test_the_bundle_loads_and_its_card_has_the_figures_of_the_files(checkpoint, 
     assert "CC BY-NC-SA 4.0 (KiTS19)" in bundle.licence and bundle.licence in " ".join(card.split())
 
 
-def test_the_card_tells_what_the_training_went_on_from(checkpoint, tmp_path):
+def changed(checkpoint, path, begin=0, **more):
     state = torch.load(checkpoint, weights_only=True)
-    torch.save({**state, "settings": {**state["settings"], "begin": 3210}}, tmp_path / "later.pt")
-    data = {**DATA, "begun_with": "flareseg-lite 0.0.9"}
-    card = export(tmp_path / "later.pt", tmp_path / "lite", data, ROWS, []).read_text("utf-8")
+    torch.save({**state, "settings": {**state["settings"], "begin": begin}, **more}, path)
+    return path
+
+
+BEGUN = {**DATA, "begun_with": "flareseg-lite 0.0.9", "steps_before": 3210}
+
+
+def test_the_card_tells_what_the_training_went_on_from(checkpoint, tmp_path):
+    later = changed(checkpoint, tmp_path / "later.pt", 3210)
+    card = export(later, tmp_path / "lite", BEGUN, ROWS, []).read_text("utf-8")
     assert "The first 3210 steps are those of flareseg-lite 0.0.9" in " ".join(card.split())
+
+
+@pytest.mark.parametrize("begin, more, data, version, sentence", [
+    (3210, {}, DATA, "0.1.0", "The first 3210 steps of .* are another model's"),
+    (0, {}, BEGUN, "0.1.0", "trained for 3210 steps, but .* went on from 0"),
+    (3210, {}, BEGUN, "0.0.9", "give another --version"),
+    (0, {"patients": ["hcctace006", "ircad01", "phantom_3"]}, DATA, "0.1.0", "was trained on ircad01, too")])
+def test_a_card_that_would_be_wrong_is_not_written(begin, more, data, version, sentence, checkpoint, tmp_path):
+    other = changed(checkpoint, tmp_path / "a.pt", begin, **more)
+    with pytest.raises(FlareSegError, match=sentence):
+        export(other, tmp_path / "lite", data, ROWS, [], version=version)
+    assert not (tmp_path / "lite").exists()
+
+
+def test_rows_of_other_networks_are_not_taken_for_the_shipped_one(checkpoint, tmp_path):
+    rows = [{**each, "training": "7 steps"} for each in ROWS]
+    card = export(checkpoint, tmp_path / "lite", DATA, rows, []).read_text("utf-8")
+    assert "None of these networks is the shipped one" in " ".join(card.split())
+
+
+@pytest.mark.parametrize("text", ["no JSON", '{"dice": 1}', '[{"dice": 1}]', None])
+def test_rows_that_are_none_get_one_sentence_and_leave_no_bundle(text, checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export_starter, "training_data", lambda *words: DATA)
+    if text is not None:
+        (tmp_path / "rows.json").write_text(text, "utf-8")
+    with pytest.raises(SystemExit):
+        export_starter.main([str(checkpoint), str(tmp_path / "lite"), "--synthesis", str(tmp_path), "--accuracy",
+                             str(tmp_path / "rows.json")])
+    assert len(capsys.readouterr().err.splitlines()) == 1 and not (tmp_path / "lite").exists()
 
 
 def test_without_conditions_the_card_does_not_speak_of_them(checkpoint, tmp_path):

@@ -116,6 +116,14 @@ def test_a_run_goes_on_from_other_weights(cases, tmp_path):
     assert 0 < moved < 1e-2
 
 
+def test_a_checkpoint_tells_of_all_patients_that_were_ever_seen(cases, tmp_path):
+    one, other = (replace(cases[0], patient=name) for name in ("one", "other"))
+    begin_with(UNet2D(SPEC), 5, TrainingSettings(), tmp_path / "p.pt", ["before"])
+    run([one], tmp_path / "p.pt", 6)
+    run([other], tmp_path / "p.pt", 7)
+    assert torch.load(tmp_path / "p.pt", weights_only=True)["patients"] == ["before", "one", "other"]
+
+
 def test_neighbours_weigh_nothing_at_first_and_something_after_training(cases, tmp_path):
     torch.manual_seed(1)
     alone = UNet2D(SPEC)

@@ -67,8 +67,9 @@ def test_a_source_of_unknown_terms_is_refused(store):
 def test_what_a_model_was_trained_on_that_a_training_went_on_from_counts_too_and_a_real_ct_once(store):
     folder = store()
     before, now = training_data([folder]), training_data([folder], frozenset({"ircad01"}))
-    data = begun_with(replace(starter_bundle(training={"data": before}), version="0.0.9"), now)
-    assert data["begun_with"] == "flareseg-lite 0.0.9"
+    earlier = starter_bundle(training={"data": before, "protocol": {"steps": 70}})
+    data = begun_with(replace(earlier, version="0.0.9"), now)
+    assert (data["begun_with"], data["steps_before"]) == ("flareseg-lite 0.0.9", 70)
     assert data["cases"] == {"real": 2, "transferred": 2, "synthetic": 2}
     assert data["with_diseases"] == data["with_ignored"] == 2
     assert {each["name"]: each["cases"] for each in data["cts"]} == {"ircad01": 1, "hcctace006": 3}

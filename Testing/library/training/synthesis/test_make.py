@@ -205,7 +205,7 @@ def _of_five_slices(network):
 def test_weights_of_one_slice_are_gone_on_with(made, tmp_path, monkeypatch):
     one = replace(starter.STARTER_NETWORK, in_channels=1, slice_step=1)
     torch.manual_seed(2)
-    alone, planned = UNet2D(one), starter.starter_bundle(training={"protocol": {"steps": 70}})
+    alone, planned = UNet2D(one), starter.starter_bundle(training={"protocol": {"steps": 70}, "data": {"cts": []}})
     fields = {name: getattr(planned, name) for name in ("name", "version", "title", "organs", "working_spacing", "grid",
                                                        "normalisation", "training", "licence", "intended_use")}
     write_bundle(tmp_path / "one", alone, **fields)
@@ -221,12 +221,14 @@ def test_weights_of_one_slice_are_gone_on_with(made, tmp_path, monkeypatch):
 def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch, capsys):
     """From its weights and steps; not where a checkpoint lies already, nor from another network."""
     checkpoint = tmp_path / "more.pt"
-    command = [str(tmp_path), str(checkpoint), "--synthesis", str(made.out), "--begin-with", str(SHIPPED)]
+    command = [str(tmp_path), str(checkpoint), "--synthesis", str(made.out), "--steps", "99999", "--begin-with",
+               str(SHIPPED)]
     monkeypatch.setattr(starter, "train", lambda *_: None)
     starter.main(command)
     state = torch.load(checkpoint, weights_only=True)
     shipped = read_bundle(SHIPPED)
     assert state["step"] == shipped.training["protocol"]["steps"] > 0
+    assert set(state["patients"]) == {each["name"] for each in shipped.training["data"]["cts"]}
     weights = _of_five_slices(load_network(shipped)).state_dict()
     for key in ("network", "average"):
         assert all(torch.equal(value, state[key][name]) for name, value in weights.items())
@@ -241,6 +243,35 @@ def test_the_starters_command_goes_on_from_a_bundle(made, tmp_path, monkeypatch,
         starter.main([*command[:1], str(tmp_path / "new.pt"), *command[2:-1], str(other)])
     assert "another network" in capsys.readouterr().err
     assert not (tmp_path / "new.pt").exists()
+
+
+def test_steps_that_were_done_already_are_told_of(made, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        starter.main([str(tmp_path), str(tmp_path / "new.pt"), "--synthesis", str(made.out), "--steps", "100",
+                      "--begin-with", str(SHIPPED)])
+    assert "--steps counts them" in capsys.readouterr().err and not (tmp_path / "new.pt").exists()
+
+
+@pytest.mark.parametrize("command", [starter.main, making.main])
+def test_a_patient_whom_nobody_knows_cannot_be_left_out(command, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command([str(tmp_path), str(tmp_path / "new.pt"), "--data", str(tmp_path), "--leave-out", "ircad1"])
+    assert "ircad1" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_number_of_cases_below_zero_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        making.main([str(tmp_path / "out"), "--data", str(tmp_path), "--cases", "-1"])
+    assert "not a number of cases" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_damaged_case_is_named(made, tmp_path):
+    store = shutil.copytree(made.out, tmp_path / "store")
+    damaged = store / "real_acrin001.image.b2nd"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    case = next(case for case in training_cases(store) if case.name == "real_acrin001")
+    with pytest.raises(FlareSegError, match="real_acrin001.image.b2nd is damaged"):
+        case.image[0]
 
 
 def test_without_a_store_nothing_is_begun(tmp_path, capsys):
@@ -270,6 +301,10 @@ def test_a_picture_shows_the_cases(made, tmp_path):
     with Image.open(tmp_path / "sheet.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (4 * 272, 5 * 256, 3) and pixels.std() > 20
+    drawn = (tmp_path / "sheet.png").read_bytes()
+    with pytest.raises(FlareSegError, match="exists already"):
+        write_sheet(made.out, tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes() == drawn
 
 
 def test_the_command_reads_a_mix_file(data, tmp_path, monkeypatch, capsys):
