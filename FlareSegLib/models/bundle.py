@@ -298,8 +298,9 @@ def _check_fit(bundle: ModelBundle, shapes: dict[str, tuple[int, ...]], kinds: d
 
 def _check_sum(bundle: ModelBundle, digest: str) -> None:
     if digest != bundle.weights_sha256:
-        raise FlareSegError("model_invalid", f"The weights of {bundle.name} are not those that its model.json names "
-                                             "(SHA-256 differs); the file is damaged or changed, get the model again.")
+        raise FlareSegError("model_invalid", f"The weights of {bundle.name} in {bundle.folder.name} are not those that "
+                                             "its model.json names (SHA-256 differs); the file is damaged or changed, "
+                                             "get the model again.")
 
 
 def _unreadable_weights(bundle: ModelBundle) -> FlareSegError:

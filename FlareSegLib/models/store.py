@@ -87,7 +87,7 @@ def find_bundle(name_or_path: str | Path = "default") -> ModelBundle:
         if folder.name == name:
             return read_bundle(folder)
     path = _expanded(name)
-    if _describes_itself(path):
+    if os.path.isdir(path):  # unlike Path.is_dir, False for what can be no path
         return read_bundle(path)
     there = ", ".join(bundle.folder.name for bundle in list_bundles()) or "none"
     raise FlareSegError("model_not_found", f"There is no model {name}; the models here are: {there}. "

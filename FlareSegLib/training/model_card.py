@@ -61,7 +61,8 @@ more. Over so few patients an interval is rough, and rather too narrow than too 
 ## Whether the warnings tell
 
 How often a plausibility warning comes with a bad result, and with a good one, over {results} results above{of_what}.
-"Any doubt" is every warning but that an organ reaches the scan's edge. Results of one CT are not independent.
+"Any doubt" is every warning but that an organ reaches the scan's edge; the Dice of a whole scan is the mean of its
+organs'. Results of one CT are not independent.
 
 {warnings}
 
@@ -69,9 +70,8 @@ How often a plausibility warning comes with a bad result, and with a good one, o
 
 {failures}
 
-* It has seen {patients} patients. A CT unlike theirs (children, transplants, large tumours, after surgery) may be
-  segmented badly. Look at every result.
-* Not a medical device.
+It has seen {patients} patients. A CT unlike theirs (children, transplants, large tumours, after surgery) may be
+segmented badly. Look at every result. Not a medical device.
 """
 
 CONDITIONS = """

@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--synthesis", type=Path, nargs="+", metavar="STORE", help="train on training sets that "
                         "FlareSegLib.training.synthesis.make has made, real CTs included, instead of DATA")
     add_case_options(parser)
-    parser.add_argument("--steps", type=int, default=TrainingSettings.steps, help="in all: those of --begin-with and of the "
-                        "checkpoint count, too (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=TrainingSettings.steps, help="in all: those of the checkpoint or "
+                        "of --begin-with count, too (default %(default)s)")
     parser.add_argument("--cooldown", type=int, default=0, metavar="STEPS",
                         help="the last so many with a falling rate; "
                         "without them the same command with more --steps goes on (default 0)")

@@ -63,7 +63,10 @@ def read_case(ct_path: str | Path, segmentation_path: str | Path, series: str | 
 
 
 def _with_label_map(ct_path: str | Path, path: Path, series: str | None) -> tuple[Volume, Volume, tuple[Organ, ...]]:
-    label_map = read_label_map(path)
+    try:
+        label_map = read_label_map(path)
+    except FlareSegError as error:
+        raise FlareSegError(error.code, f"The segmentation: {error}") from error
     organs = organs_in(path, label_map.array)
     _refuse_empty(label_map, path)
     return read_volume(ct_path, series), label_map, organs

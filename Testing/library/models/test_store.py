@@ -147,6 +147,7 @@ def test_what_does_not_exist(given):
 def test_a_folder_without_a_model(tmp_path):
     (tmp_path / "empty").mkdir()
     assert failure(import_bundle, tmp_path / "empty").code == "model_not_found"
+    assert "model.json is missing" in str(failure(find_bundle, tmp_path / "empty"))
 
 
 @pytest.mark.parametrize("file", ["text.zip", "checkpoint_final.pth"])

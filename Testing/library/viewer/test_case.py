@@ -115,6 +115,9 @@ def test_what_is_no_case_is_refused(tmp_path, files):
     assert refusal(segmentation, ct).code == "unsupported_type"  # the wrong way round
     assert refusal(tmp_path / "none.nii", segmentation).code == "not_found"
     assert refusal(ct, tmp_path).code == "unreadable"
+    damaged = tmp_path / "damaged.nii.gz"
+    damaged.write_bytes(b"hello")
+    assert str(refusal(ct, damaged)).startswith("The segmentation: ")
     assert refusal(segmentation, segmentation).code == "not_ct"
     _, label_map = make_volumes(read_case(*files).ct.direction)
     empty = write_labels(tmp_path / "empty.nii", label_map.with_array(np.zeros_like(label_map.array)))
