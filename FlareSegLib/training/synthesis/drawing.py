@@ -209,12 +209,14 @@ def _diseased(made: MadeCase, mix: SynthesisMix, rng: np.random.Generator) -> Ma
     if rng.random() >= mix.diseased:
         return made
     from ...disease.catalogue import DISEASES, find
-    from ...disease.mix import alike, default_mix, draw_operations
+    from ...disease.mix import Entry, Mix, alike, default_mix, draw_operations
     from ...disease.simulation import ready_scene, simulate
 
     diseases = default_mix(DISEASES)
     if mix.diseases_alike > 0 and rng.random() < mix.diseases_alike:
         diseases = alike(diseases)
+    if mix.disease:
+        diseases = Mix((Entry(mix.disease, 1),), (1, 1))
     try:
         scene = ready_scene(made.case)
         operations = draw_operations(diseases, scene, rng, find)

@@ -7,6 +7,7 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
+from ...disease.catalogue import find
 from ...disease.document import Fields, check_format, read_document
 
 FORMAT, VERSION = "flareseg-synthesis-mix", 1
@@ -28,6 +29,8 @@ class SynthesisMix:
     diseases_alike : float
         That a diseased case's are drawn from all diseases alike, and not as `disease.mix.DEFAULT_MIX` weighs them: a
         disease that is rare there would be in no case of a small set.
+    disease : str
+        A diseased case has this one; "" for any.
     organ_shift : float
         That a transferred case's organs are shifted in HU (each of them with half a chance).
     phantom_host, icrp_host : float
@@ -50,6 +53,7 @@ class SynthesisMix:
     icrp_host: float = 0.2
     small_bowel: float = 0.0
     trunk: float = 0.0
+    disease: str = ""
 
     @property
     def transferred_share(self) -> float:
@@ -79,7 +83,7 @@ def mix_from(document: Any) -> SynthesisMix:
     Raises
     ------
     FlareSegError
-        "bad_recipe", which names the field.
+        "bad_recipe", which names the field; as `catalogue.find` for a disease that is not known.
 
     Examples
     --------
@@ -88,8 +92,12 @@ def mix_from(document: Any) -> SynthesisMix:
     """
     fields = Fields(document, "synthesis mix")
     check_format(fields, FORMAT, VERSION)
-    values = {field.name: fields.number(field.name, 0, 1, field.default) for field in fields_of(SynthesisMix)}
+    values: dict[str, Any] = {field.name: fields.number(field.name, 0, 1, field.default)
+                              for field in fields_of(SynthesisMix) if field.name != "disease"}
+    values["disease"] = fields.text("disease", "")
     fields.close()
+    if values["disease"]:
+        find(values["disease"])
     if values["transferred"] + values["synthetic"] <= 0:
         fields.refuse("synthetic", values["synthetic"], "more than 0 where transferred is 0")
     return SynthesisMix(**values)

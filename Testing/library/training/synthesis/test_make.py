@@ -90,6 +90,13 @@ def test_the_mix_says_whether_rare_diseases_come_as_often_as_common_ones(data, m
     assert (len(set(weights)) == 1) == bool(share)
 
 
+def test_the_mix_can_ask_for_one_disease(data):
+    made = drawing.draw_case(drawing.find_sources(data), replace(MIX, diseased=1.0, disease="renal_cyst"), 5, 0)
+    assert made.diseases == ("renal_cyst",)
+    with pytest.raises(FlareSegError, match="fever"):
+        mix_from({**SynthesisMix().document, "disease": "fever"})
+
+
 def test_the_same_command_makes_nothing_anew_and_more_cases_are_added(made):
     assert make(made) == 0
     assert replace(made, cases=3).missing == (2,)
