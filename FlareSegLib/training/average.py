@@ -32,7 +32,7 @@ def average_checkpoints(checkpoints: Sequence[Path], out: Path) -> list[int]:
     weights = [state["average"] for state in states]
     if len({tuple((name, value.shape) for name, value in each.items()) for each in weights}) > 1:
         raise FlareSegError("bad_training_data", "The checkpoints are of different networks.")
-    if len({state["settings"].get("begin", 0) for state in states}) > 1:
+    if len({state.get("settings", {}).get("begin", 0) for state in states}) > 1:
         raise FlareSegError("bad_training_data", "The checkpoints are of different runs: they began with different "
                                                  "weights.")
     mean = {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
