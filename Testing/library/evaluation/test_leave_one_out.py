@@ -92,3 +92,12 @@ def test_a_wrong_checkpoint_gets_one_sentence(script, damage, sentence, tmp_path
         script.main([str(tmp_path), str(tmp_path), "--json", str(tmp_path / "rows.json")])
     told = capsys.readouterr().err
     assert sentence in told and len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("script", [leave_one_out, conditions])
+def test_without_any_network_there_is_a_sentence_and_no_empty_table(script, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(held_out, "read_case_list", lambda: [ENTRY])
+    with pytest.raises(SystemExit) as ended:
+        script.main([str(tmp_path), str(tmp_path / "runs"), "--json", str(tmp_path / "rows.json")])
+    printed = capsys.readouterr()
+    assert ended.value.code and "holds no without_PATIENT.pt" in printed.err and "| CT" not in printed.out

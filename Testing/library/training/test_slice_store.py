@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from FlareSegLib.errors import FlareSegError
 from FlareSegLib.preprocessing.isotropic import isotropic_slice, plan_z
 from FlareSegLib.training import store_building
 from FlareSegLib.training.fingerprint import histogram
+from FlareSegLib.training.paper_training import prepare_store
 from FlareSegLib.training.raw_data import find_raw_dataset
 from FlareSegLib.training.slice_store import (
     CaseRecord, HuCode, StoreDescription, claim_store, open_store, write_case)
@@ -136,3 +138,17 @@ def test_codes_of_eight_bits_cost_half_a_step():
     code = HuCode("uint8", -16.0, 286 / 255)
     assert np.abs(code.decode(code.encode(hu)) - hu).max() <= 286 / 255 / 2 + 1e-4
     assert code.encode(np.array([-1000.0, 3000.0])).tolist() == [0, 255]
+
+
+def test_without_the_packing_library_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "blosc2", None)
+    with pytest.raises(FlareSegError, match="need blosc2") as caught:
+        claim_store(tmp_path / "store", StoreDescription(((1, "liver"),), 1.6))
+    assert caught.value.code == "missing_package" and not list(tmp_path.iterdir())
+
+
+def test_a_store_without_a_complete_case_is_not_trained_on(tmp_path):
+    claim_store(tmp_path / "store", StoreDescription(((1, "liver"),), 1.6))
+    with pytest.raises(FlareSegError, match="no complete case") as caught:
+        prepare_store(tmp_path / "store", tmp_path / "slices")
+    assert caught.value.code == "bad_training_data"
