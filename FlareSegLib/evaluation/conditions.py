@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..disease.document import read_document
 from ..errors import FlareSegError
 from ..networks.unet2d import UNet2D
 from ..organs import FLARE_ORGANS
@@ -26,7 +25,7 @@ from ..volumes.reading import read_volume
 from ..volumes.volume import Volume
 from .altered_scans import AS_IT_IS, THICKNESSES_MM, Condition, all_conditions
 from .held_out import SIDES, agreement, find_labels, known_organs, unseen_cases, warned, wrong_side_ml
-from .result_rows import CaseFigures, ConditionFigures, ConditionRow, Metric
+from .result_rows import CaseFigures, ConditionFigures, ConditionRow, Metric, read_rows
 
 #: Organs whose results are compared with the unchanged scan's, and groups whose voxels can be compared one by one.
 NAMES = tuple(organ.name for organ in FLARE_ORGANS)
@@ -208,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _evaluate(options: argparse.Namespace) -> list[ConditionRow]:
     chosen = tuple(condition for condition in all_conditions() if condition is AS_IT_IS or any(
         fnmatch(name, pattern) for name in (condition.group, condition.name) for pattern in options.conditions))
-    rows: list[ConditionRow] = read_document(options.json) if options.json.exists() else []
+    rows: list[ConditionRow] = read_rows([options.json]) if options.json.exists() else []
     for entry, network, steps in unseen_cases(options.runs, options.cases):
         def add(row: CaseFigures, steps: int = steps) -> None:
             rows.append({**row, "steps": steps})

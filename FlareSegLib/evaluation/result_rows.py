@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+from ..disease.document import read_document
+from ..errors import FlareSegError
 
 #: By what labels are compared.
 Metric = Literal["dice", "nsd"]
@@ -64,3 +69,21 @@ class ConditionRow(CaseFigures):
 
 
 ResultRow = AccuracyRow | ConditionRow
+
+
+def read_rows(files: Iterable[Path]) -> list[Any]:
+    """Return the rows of JSON files that the measuring scripts have written.
+
+    Raises
+    ------
+    FlareSegError
+        As `read_document`; "unreadable" for a file that holds something else.
+    """
+    return [row for file in files for row in _rows_of(read_document(file), file)]
+
+
+def _rows_of(document: Any, file: Path) -> list[Any]:
+    if isinstance(document, list) and all(isinstance(row, dict) and {"case", "dice", "nsd"} <= row.keys()
+                                          for row in document):
+        return document
+    raise FlareSegError("unreadable", f"{file} holds no rows of leave_one_out or conditions.")

@@ -8,15 +8,15 @@ should not be chosen on the very rows that are reported.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
+from ..errors import FlareSegError
 from ..results.plausibility import KINDS
-from .result_rows import ResultRow
+from .result_rows import ResultRow, read_rows
 
 BOUNDS = (0.7, 0.8, 0.9)
 #: That an organ reaches the scan's edge is a fact of the scan, no doubt about the result.
@@ -89,8 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     options = parser.parse_args(arguments)
-    rows = [row for file in options.files for row in json.loads(file.read_text(encoding="utf-8"))]
-    print(format_calibration(calibration(rows)))
+    try:
+        print(format_calibration(calibration(read_rows(options.files))))
+    except FlareSegError as error:
+        parser.exit(error.exit_code, f"{error}\n")
 
 
 if __name__ == "__main__":

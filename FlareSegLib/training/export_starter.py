@@ -13,11 +13,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-
-from ..disease.document import read_document
 from ..errors import FlareSegError
 from ..evaluation.held_out import averaged_network
-from ..evaluation.result_rows import AccuracyRow, ConditionRow
+from ..evaluation.result_rows import AccuracyRow, ConditionRow, read_rows
 from ..models.bundle import PRECISIONS, read_bundle, write_bundle
 from .cases import case_patients
 from .loop import read_state
@@ -119,22 +117,12 @@ def main(arguments: list[str] | None = None) -> None:
                              frozenset(options.without))
         if options.begun_with is not None:
             data = begun_with(read_bundle(options.begun_with), data)
-        card = export(options.checkpoint, options.folder, data, _rows(options.accuracy), _rows(options.conditions),
-                      options.name, options.version, options.precision,
+        card = export(options.checkpoint, options.folder, data, read_rows(options.accuracy),
+                      read_rows(options.conditions), options.name, options.version, options.precision,
                       None if options.pictures is None else tuple(options.pictures))
     except FlareSegError as error:
         parser.exit(error.exit_code, f"{error}\n")
     print(f"{options.folder}: {options.name} {options.version}; read {card}")
-
-
-def _rows(files: list[Path]) -> list[Any]:
-    return [row for file in files for row in _list(read_document(file), file)]
-
-
-def _list(rows: Any, file: Path) -> list[Any]:
-    if isinstance(rows, list) and all(isinstance(row, dict) and {"case", "dice", "nsd"} <= row.keys() for row in rows):
-        return rows
-    raise FlareSegError("unreadable", f"{file} holds no rows of leave_one_out or conditions.")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 from ..errors import FlareSegError
 from ..models.bundle import ModelBundle
-from .cases import read_case_list
+from .cases import case_patients, read_case_list
 from .synthesis.make import Origin, read_origin
 from .synthesis.mix import KINDS
 from .synthesis.stored import training_cases
@@ -162,7 +162,7 @@ def licence_sentence(data: TrainingData) -> str:
 
 def _source_of(name: str) -> str:
     """A patient of the CTs, or how the names of a label source begin."""
-    if name in {entry["patient"] for entry in read_case_list()}:
+    if name in case_patients():
         return name
     for source in _label_sources():
         if name.startswith(source["begins"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from .mix import SynthesisMix
 from .scanner import draw_slices, scan, scanned_again
 from .tissues import FLARE_LABEL, LANDMARKS, Tissue
 from .transfer import shift_organs, transfer
+
+if TYPE_CHECKING:
+    from ...disease.mix import Mix
 
 #: In-plane spacing of all cases, mm: the light network's.
 WORKING_MM = 1.6
@@ -208,15 +212,11 @@ def _diseased(made: MadeCase, mix: SynthesisMix, rng: np.random.Generator) -> Ma
     """Put diseases into some cases; one that finds no room for any stays as it is."""
     if rng.random() >= mix.diseased:
         return made
-    from ...disease.catalogue import DISEASES, find
-    from ...disease.mix import Entry, Mix, alike, default_mix, draw_operations
+    from ...disease.catalogue import find
+    from ...disease.mix import draw_operations
     from ...disease.simulation import ready_scene, simulate
 
-    diseases = default_mix(DISEASES)
-    if mix.diseases_alike > 0 and rng.random() < mix.diseases_alike:
-        diseases = alike(diseases)
-    if mix.disease:
-        diseases = Mix((Entry(mix.disease, 1),), (1, 1))
+    diseases = _diseases_of(mix, rng)
     try:
         scene = ready_scene(made.case)
         operations = draw_operations(diseases, scene, rng, find)
@@ -227,3 +227,15 @@ def _diseased(made: MadeCase, mix: SynthesisMix, rng: np.random.Generator) -> Ma
         return made
     names = dict.fromkeys(step.origin or step.operation.disease for step in found.steps)
     return replace(made, case=found.case, diseases=tuple(names))
+
+
+def _diseases_of(mix: SynthesisMix, rng: np.random.Generator) -> Mix:
+    """What a case's diseases are drawn from."""
+    from ...disease.catalogue import DISEASES
+    from ...disease.mix import Entry, Mix, alike, default_mix
+
+    if mix.disease:
+        return Mix((Entry(mix.disease, 1),), (1, 1))
+    if mix.diseases_alike > 0 and rng.random() < mix.diseases_alike:
+        return alike(default_mix(DISEASES))
+    return default_mix(DISEASES)

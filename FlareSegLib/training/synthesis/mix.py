@@ -7,7 +7,6 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
-from ...disease.catalogue import find
 from ...disease.document import Fields, check_format, read_document
 
 FORMAT, VERSION = "flareseg-synthesis-mix", 1
@@ -97,6 +96,8 @@ def mix_from(document: Any) -> SynthesisMix:
     values["disease"] = fields.text("disease", "")
     fields.close()
     if values["disease"]:
+        from ...disease.catalogue import find  # some dozens of modules, which few mixes need
+
         find(values["disease"])
     if values["transferred"] + values["synthetic"] <= 0:
         fields.refuse("synthetic", values["synthetic"], "more than 0 where transferred is 0")

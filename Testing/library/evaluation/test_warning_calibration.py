@@ -1,5 +1,8 @@
 """Warnings are counted against what they should tell, organ by organ and for the scan as a whole."""
 
+import pytest
+
+from FlareSegLib.evaluation import conditions, warning_calibration
 from FlareSegLib.evaluation.warning_calibration import calibration, format_calibration, results
 
 ROWS = [
@@ -32,3 +35,13 @@ def test_the_table_has_shares_and_says_where_there_is_nothing_to_share():
     assert "| spleen | 0.8 | any doubt | 1 of 1 (100%) | 1 of 1 (100%) |" in table
     assert "| whole scan | 0.8 | any doubt | 2 of 2 (100%) | none there |" in table
     assert "cut off" not in table
+
+
+@pytest.mark.parametrize("script", [warning_calibration.main, conditions.main])
+def test_files_that_hold_no_rows_get_one_sentence_and_are_kept(script, tmp_path, capsys):
+    file = tmp_path / "rows.json"
+    file.write_text('{"dice": 1}', "utf-8")
+    with pytest.raises(SystemExit):
+        script([str(file)] if script is warning_calibration.main else [str(tmp_path)] * 2 + ["--json", str(file)])
+    told = capsys.readouterr().err
+    assert "holds no rows" in told and len(told.splitlines()) == 1 and file.read_text("utf-8") == '{"dice": 1}'
