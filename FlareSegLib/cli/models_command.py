@@ -8,6 +8,9 @@ from typing import Any
 
 from .parsers import Commands
 
+#: Nested facts of a description that fit on a line of so many characters stand on one.
+LINE_WIDTH = 160
+
 
 def add_parser(commands: Commands) -> None:
     """Add the command and its actions to the subparsers."""
@@ -107,12 +110,27 @@ def _times(numbers: Iterable[float], unit: str = "") -> str:
 
 
 def _indented(value: dict[str, Any] | list[Any], depth: int = 1) -> str:
-    """Nested dictionaries and lists as indented lines, one fact each."""
+    """Nested dictionaries and lists as indented lines: what fits on a line stands on one, else one fact each."""
     pairs: Iterable[tuple[str | None, Any]] = (
         value.items() if isinstance(value, dict) else ((None, item) for item in value))
     lines = []
     for name, item in pairs:
         head = "  " * depth + ("-" if name is None else f"{name}:")
-        nested = isinstance(item, (dict, list)) and item
-        lines.append(f"{head}\n{_indented(item, depth + 1)}" if nested else f"{head} {item}")
+        line = f"{head} {_inline(item)}"
+        if isinstance(item, (dict, list)) and len(line) > LINE_WIDTH:
+            line = f"{head}\n{_indented(item, depth + 1)}"
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    """A value on one line; what is empty, or nested in what is nested, in brackets."""
+    if isinstance(value, dict) and value:
+        return "; ".join(f"{name}: {_within(item)}" for name, item in value.items())
+    if isinstance(value, list) and value:
+        return ", ".join(map(_within, value))
+    return "none" if value in ({}, []) else str(value)
+
+
+def _within(value: Any) -> str:
+    return f"({_inline(value)})" if isinstance(value, (dict, list)) else str(value)

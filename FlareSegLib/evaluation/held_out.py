@@ -43,11 +43,11 @@ def read_checkpoint(path: Path) -> tuple[UNet2D, int]:
         As `read_state` and `averaged_network`.
     """
     state = read_state(path)
-    return averaged_network(state), state["step"]
+    return averaged_network(state, path), state["step"]
 
 
-def averaged_network(state: dict[str, Any]) -> UNet2D:
-    """Return the averaged network of what `read_state` has read.
+def averaged_network(state: dict[str, Any], checkpoint: Path) -> UNet2D:
+    """Return the averaged network of what `read_state` has read from a checkpoint.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def averaged_network(state: dict[str, Any]) -> UNet2D:
     try:
         network.load_state_dict(state["average"])
     except RuntimeError as error:
-        raise FlareSegError("bad_training_data", "The checkpoint is of another network than the starter "
+        raise FlareSegError("bad_training_data", f"{checkpoint} is of another network than the starter "
                                                  "model's.") from error
     return network.eval()
 

@@ -59,7 +59,7 @@ def export(checkpoint: Path, folder: Path, data: TrainingData, rows: list[Accura
     """
     state = read_state(checkpoint)
     _check(checkpoint, state, data, name, version)
-    network = averaged_network(state)
+    network = averaged_network(state, checkpoint)
     protocol = {**state["settings"], "steps": state["step"], "averaged_steps": state.get("averaged_steps", [])}
     planned = starter_bundle(training=provenance(protocol, data, rows))
     described = {f.name: getattr(planned, f.name) for f in fields(planned)

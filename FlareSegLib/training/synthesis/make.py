@@ -33,7 +33,7 @@ from ..json_files import write_json
 from ..slice_store import CaseRecord, HuCode, StoreDescription, claim_store, stored_sources, write_case
 from ..store_building import isotropify
 from .drawing import WORKING_MM, MadeCase, Sources, draw_case, find_sources, kind_of
-from .mix import SynthesisMix, read_synthesis_mix
+from .mix import SynthesisMix, mix_from, read_synthesis_mix
 
 PLAN_FILE = "synthesis.json"
 ORIGIN_ENDING = ".origin.json"
@@ -144,7 +144,7 @@ def _claim(plan: Plan) -> None:
     file = plan.out / PLAN_FILE
     try:
         claim_store(plan.out, DESCRIPTION)
-        if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != json.loads(json.dumps(plan.document)):
+        if file.is_file() and not _same_plan(json.loads(file.read_text(encoding="utf-8")), plan.document):
             raise FlareSegError("output_exists", f"{plan.out} holds a data set of another seed, mix or patients; "
                                                  "choose another folder.")
         if not file.is_file():
@@ -152,6 +152,14 @@ def _claim(plan: Plan) -> None:
     except (OSError, ValueError) as error:
         raise FlareSegError("output_unwritable", f"{plan.out} cannot be written or read; choose another "
                                                  "folder.") from error
+
+
+def _same_plan(stored: Any, document: dict[str, Any]) -> bool:
+    """Whether a store was made by the plan; what its mix could not say yet counts as today's default."""
+    try:
+        return bool({**stored, "mix": mix_from(stored["mix"]).document} == document)
+    except (TypeError, KeyError, FlareSegError):
+        return False
 
 
 def _made(plan: Plan, sources: Sources, missing: tuple[int | str, ...], jobs: int) -> Iterator[object]:

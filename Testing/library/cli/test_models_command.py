@@ -38,13 +38,16 @@ def test_provenance_is_told_whole(capsys, model, own_folder):
     assert main(["models", "import", model, "--name", "mine"]) == 0
     description = own_folder / "mine" / "model.json"
     fields = json.loads(description.read_text("utf-8"))
-    fields["training"] = {"data": [{"name": "Set A", "licence": "CC BY 4.0"}], "dice": {"liver": 0.5}, "notes": []}
+    fields["training"] = {"data": [{"name": "Set A", "licence": "CC BY 4.0"}], "dice": {"liver": 0.5}, "notes": [],
+                          "long": {"word": "x" * 170}, "rows": [{"kidney": ["pieces", "side"], "spleen": {"ml": 1}}]}
     description.write_text(json.dumps(fields), "utf-8")
     capsys.readouterr()
     assert main(["models", "info", "mine"]) == 0
     out = capsys.readouterr().out
-    for fact in ("Set A", "CC BY 4.0", "liver: 0.5"):
-        assert fact in out
+    for line in ("data: (name: Set A; licence: CC BY 4.0)", "dice: liver: 0.5", "notes: none",
+                 "rows: (kidney: (pieces, side); spleen: (ml: 1))"):
+        assert f"  {line}\n" in out
+    assert f"  long:\n    word: {'x' * 170}\n" in out
 
 
 def test_a_changed_model_is_noticed(model, own_folder, capsys):

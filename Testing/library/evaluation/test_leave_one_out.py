@@ -84,14 +84,14 @@ def test_a_checkpoint_comes_back_as_its_averaged_network_with_its_steps(tmp_path
 @pytest.mark.parametrize("script", [leave_one_out, conditions])
 @pytest.mark.parametrize("damage, sentence", [
     (lambda path: path.write_bytes(b"no checkpoint"), "is no checkpoint, or a damaged one"),
-    (lambda path: torch.save({"average": {"other": torch.zeros(1)}, "step": 7}, path), "of another network")])
+    (lambda path: torch.save({"average": {"other": torch.zeros(1)}, "step": 7}, path), "is of another network")])
 def test_a_wrong_checkpoint_gets_one_sentence(script, damage, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(held_out, "read_case_list", lambda: [ENTRY])
     damage(tmp_path / "without_nobody.pt")
     with pytest.raises(SystemExit):
         script.main([str(tmp_path), str(tmp_path), "--json", str(tmp_path / "rows.json")])
     told = capsys.readouterr().err
-    assert sentence in told and len(told.splitlines()) == 1
+    assert f"without_nobody.pt {sentence}" in told and len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("script", [leave_one_out, conditions])

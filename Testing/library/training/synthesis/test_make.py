@@ -108,6 +108,27 @@ def test_another_seed_is_refused(made):
     assert refusal.value.code == "output_exists"
 
 
+@pytest.mark.parametrize(("change", "goes_on"), [
+    (lambda plan: plan["mix"].pop("diseases_alike"), True),
+    (lambda plan: plan["mix"].pop("organ_shift"), False),
+    (lambda plan: plan["mix"].update(weather=1), False),
+    (lambda plan: plan.pop("mix"), False)])
+def test_a_set_made_before_the_mix_had_a_field_goes_on_with_its_default(made, change, goes_on):
+    file = made.out / making.PLAN_FILE
+    before = file.read_text("utf-8")
+    plan = json.loads(before)
+    change(plan)
+    file.write_text(json.dumps(plan), "utf-8")
+    try:
+        if goes_on:
+            assert make(made) == 0
+        else:
+            with pytest.raises(FlareSegError, match="another seed, mix or patients"):
+                make(made)
+    finally:
+        file.write_text(before, "utf-8")
+
+
 @pytest.mark.parametrize("name", ["transferred_00001", "synthetic_00000"])
 def test_a_case_that_was_lost_comes_back_voxel_by_voxel(made, name):
     before = arrays(made.out, name)
