@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import FlareSegError
+from ..inference.device import cpu_device
 from ..inference.network_form import replace_norms
 from ..networks.unet2d import UNet2D, UNet2DSpec
 from ..preprocessing.normalisation import Normalisation
@@ -90,7 +91,7 @@ def train(cases: list[TrainingCase], spec: UNet2DSpec, grid: tuple[int, int], no
     net = UNet2D(spec)
     average = copy.deepcopy(net).requires_grad_(False)
     # One slice a forward pass: its activations stay in the cache, and its instance normalisation runs channels-last
-    replace_norms(net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]  # not declared by torch
+    replace_norms(net.to(memory_format=_cpu_format()[1]))  # type: ignore[call-overload]  # not declared by torch
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     first, begin, patients = _resume(checkpoint, net, average, optimiser)
     patients |= {case.patient for case in cases}
@@ -156,15 +157,26 @@ def draw_batch(cases: list[TrainingCase], classes: int, offsets_mm: tuple[float,
     return torch.stack(images), torch.stack(labels), unlabelled
 
 
+def _cpu_format() -> tuple[torch.dtype, torch.memory_format]:
+    """How this processor trains fastest.
+
+    Emulated bfloat16 takes eight times as long as float32 (AVX2 alone), and float32 channels-last a fifth longer.
+    """
+    if cpu_device().precision == "bfloat16":
+        return torch.bfloat16, torch.channels_last
+    return torch.float32, torch.contiguous_format
+
+
 def _train_step(net: UNet2D, optimiser: torch.optim.Optimizer, cases: list[TrainingCase], offsets_mm: tuple[float, ...],
                 grid: tuple[int, int], normalisation: Normalisation, settings: TrainingSettings, step: int) -> float:
     rng = np.random.default_rng((settings.seed, step))
+    precision, memory_format = _cpu_format()
     total = 0.0
     for _ in range(settings.batches_per_step):
         images, labels, unlabelled = draw_batch(cases, net.spec.classes, offsets_mm, grid, normalisation,
                                                 settings, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            slices = [net.forward_levels(image[None].to(memory_format=torch.channels_last)) for image in images]
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            slices = [net.forward_levels(image[None].to(memory_format=memory_format)) for image in images]
         levels = [torch.cat(level) for level in zip(*slices)]
         loss = segmentation_loss(levels, labels, unlabelled) / settings.batches_per_step
         loss.backward()

@@ -64,9 +64,12 @@ def main(arguments: list[str] | None = None) -> None:
                         "without them the same command with more --steps goes on (default 0)")
     parser.add_argument("--keep-every", type=int, default=0, metavar="STEPS", help="keep copies of the checkpoint, to "
                         "be averaged; in multiples of 50 (default: none)")
+    parser.add_argument("--seed", type=int, default=0, help="of first weights and of what is drawn: another one tells "
+                        "how much equal runs differ (default %(default)s)")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
-    settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown, keep_every=options.keep_every)
+    settings = TrainingSettings(steps=options.steps, cooldown=options.cooldown, keep_every=options.keep_every,
+                                seed=options.seed)
     torch.set_num_threads(options.threads)
     try:
         cases = _cases(options)

@@ -10,6 +10,7 @@ from FlareSegLib.errors import FlareSegError
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training.cases import TrainingCase
+from FlareSegLib.training.loss import segmentation_loss
 from FlareSegLib.training.loop import TrainingSettings, begin_with, seeing_neighbours, train
 
 SPEC = UNet2DSpec(features=(6, 8, 10), classes=3)
@@ -51,6 +52,25 @@ def test_it_learns(cases, tmp_path):
     run(cases, tmp_path / "a.pt", 80, lines)
     losses = [float(line.split("loss ")[1].split()[0]) for line in lines]
     assert losses[-1] < 0.75 * losses[0]
+
+
+@pytest.mark.parametrize(("native", "precision"), [("0", torch.float32), ("1", torch.bfloat16)])
+def test_bfloat16_is_for_processors_that_multiply_it(cases, tmp_path, monkeypatch, native, precision):
+    """Emulated, it takes many times as long as float32; either way the network learns."""
+    from FlareSegLib.training import loop
+
+    seen = set()
+
+    def look(levels, *rest):
+        seen.update(level.dtype for level in levels)
+        return segmentation_loss(levels, *rest)
+
+    monkeypatch.setenv("FLARESEG_BFLOAT16", native)
+    monkeypatch.setattr(loop, "segmentation_loss", look)
+    lines = []
+    run(cases, tmp_path / "a.pt", 30, lines)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in lines]
+    assert seen == {precision} and losses[-1] < losses[0]
 
 
 def test_a_stopped_run_goes_on_exactly(cases, tmp_path, monkeypatch):

@@ -221,8 +221,11 @@ def test_other_trainers_get_what_is_wholly_labelled_and_packs_travel(made, tmp_p
 
 def test_the_starters_command_takes_the_store(made, tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr(starter, "train", lambda cases, *rest: seen.update(names=[case.name for case in cases]))
-    starter.main([str(tmp_path), str(tmp_path / "none.pt"), "--synthesis", str(made.out), "--leave-out", "ircad01"])
+    monkeypatch.setattr(starter, "train", lambda cases, *rest: seen.update(names=[case.name for case in cases],
+                                                                           settings=rest[3]))
+    starter.main([str(tmp_path), str(tmp_path / "none.pt"), "--synthesis", str(made.out), "--leave-out", "ircad01",
+                  "--seed", "3"])
+    assert seen["settings"] == TrainingSettings(seed=3)
     assert seen["names"] and not any("ircad01" in name for name in seen["names"])
 
 
