@@ -384,10 +384,18 @@ def _undecodable(slices: tuple[Slice, ...]) -> FlareSegError:
 
 
 def _damaged(paths: list[Path], readable: int, where: str = "") -> FlareSegError:
-    """The error that names damaged files: their own names only, as folders tell of patients, and a few of them."""
-    names = ["".join(letter if letter.isprintable() else "?" for letter in path.name) for path in paths]
+    """The error that names damaged files: their own names only, as folders tell of patients, and a few of them.
+
+    Where this user may not read some of them it names those.
+    """
+    denied = [path for path in paths if not os.access(path, os.R_OK)]
+    names = ["".join(letter if letter.isprintable() else "?" for letter in path.name) for path in denied or paths]
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    named = ", ".join(names[:NAMES_SHOWN]) + more
     are, them = ("are", "them") if len(names) > 1 else ("is", "it")
     rest = f"all other {readable} images can be read" if readable else "there is no other image"
-    return FlareSegError("unreadable", f"{', '.join(names[:NAMES_SHOWN])}{more}{where} {are} damaged or cut short, "
+    if denied:
+        return FlareSegError("unreadable", f"{named}{where} may not be read by this user (permission denied); ask "
+                                           "their owner.")
+    return FlareSegError("unreadable", f"{named}{where} {are} damaged or cut short, "
                                        f"{rest}; copy or export {them} again, or move {them} away where not of the CT.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -77,6 +78,9 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     try:
         if path.is_dir() or path.is_file():
+            if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+                raise FlareSegError("unreadable", f"{path} may not be read by this user (permission denied); ask its "
+                                                  "owner.")
             return path
     except OSError as error:  # for instance a name too long for the file system
         raise FlareSegError("not_found", f"{path} cannot be looked up; check the path.") from error

@@ -1,3 +1,4 @@
+import os
 import shutil
 import struct
 
@@ -244,6 +245,17 @@ def test_of_many_damaged_files_a_few_are_named(tmp_path, write_series):
     for path in paths:
         shorten(path)
     assert "there is no other image" in str(failure(tmp_path))
+
+
+def test_an_image_that_this_user_may_not_read_is_not_called_damaged(tmp_path, write_series, monkeypatch):
+    """What may not be read looks empty; root may read all, so that the system's answer is put in its place."""
+    write_series(tmp_path)
+    path = min(tmp_path.iterdir())
+    empty(path)
+    monkeypatch.setattr(os, "access", lambda asked, mode, **_: asked != path)
+    error = failure(tmp_path)
+    assert error.code == "unreadable"
+    assert str(error) == f"{path.name} in {tmp_path} may not be read by this user (permission denied); ask their owner."
 
 
 def test_an_empty_file_without_ending_beside_a_ct(tmp_path, write_series):

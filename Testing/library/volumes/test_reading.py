@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -109,6 +110,22 @@ def test_paths_that_cannot_be_read(tmp_path, image):
     assert code_of(tmp_path, read_label_map) == "unreadable"
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
     assert code_of(tmp_path / "ct.nrrd", series="1") == "bad_option"
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nrrd", "series"])
+def test_what_this_user_may_not_read_is_not_called_damaged(tmp_path, image, monkeypatch, name):
+    path = tmp_path / name
+    if name == "series":
+        path.mkdir()
+    else:
+        sitk.WriteImage(image, str(path))
+    path.chmod(0)
+    if os.name != "posix" or os.geteuid() == 0:  # who may read all the same
+        monkeypatch.setattr(os, "access", lambda asked, mode, **_: asked != path)
+    with pytest.raises(FlareSegError, match="may not be read by this user") as refusal:
+        read_volume(path)
+    path.chmod(0o700)
+    assert refusal.value.code == "unreadable"
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
