@@ -10,8 +10,8 @@ from FlareSegLib.errors import FlareSegError
 from FlareSegLib.networks.unet2d import UNet2D, UNet2DSpec
 from FlareSegLib.preprocessing.normalisation import FLARE21_NORMALISATION
 from FlareSegLib.training.cases import TrainingCase
-from FlareSegLib.training.loss import segmentation_loss
 from FlareSegLib.training.loop import TrainingSettings, begin_with, seeing_neighbours, train
+from FlareSegLib.training.loss import segmentation_loss
 
 SPEC = UNet2DSpec(features=(6, 8, 10), classes=3)
 
